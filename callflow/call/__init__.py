@@ -1,0 +1,1 @@
+"""A call as tasks: Trio begins on this floor. One nursery a call; reader, writer, timer and engine in it."""

@@ -1,0 +1,192 @@
+"""A call as one nursery: reader, writer and timer beside the engine, and nothing of it left when the block ends.
+
+The nursery opens when a link is accepted, since the open timer must run before anything is known of the call. The engine
+has an inner place: it ends first, then the link is closed, then the actors go.
+"""
+
+from __future__ import annotations
+
+import logging
+import random
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import trio
+from attrs import define, field, frozen
+
+from callflow.call.driver import Driver
+from callflow.call.engine import Engine
+from callflow.call.journal import Kind
+from callflow.call.link import Link
+from callflow.call.live import LiveCall
+from callflow.call.reader import read
+from callflow.call.record import CallRecord, make_record
+from callflow.flow.call import Started
+from callflow.flow.flow import Flow
+from callflow.session.inputs import EndCause, SocketOpened
+from callflow.session.timing import Timing
+from callflow.wire.audio import known_encoding, line_format
+from callflow.wire.messages import Start
+
+logger = logging.getLogger("callflow.call")
+
+
+@frozen(kw_only=True)
+class LineSettings:
+    """What a call needs to know of the server's settings."""
+
+    timing: Timing = Timing()
+    codec: str = "auto"
+    """``auto``, ``pcm16`` or ``mulaw`` (ruling on codecs)."""
+    low_latency: bool = False
+    """20 ms chunks and a lead of 0.16 s in place of 200 ms and 0.4 s."""
+    counters: bool = True
+    """Number our messages (D8)."""
+
+
+@frozen(kw_only=True)
+class Socket:
+    """What the upgrade said."""
+
+    link: Link
+    rate: int | None = None
+    """``sample-rate`` of the stream URL, in hertz."""
+    parameters: Mapping[str, str]
+    """Its query."""
+
+
+Announced = Callable[[str], Mapping[str, str]]
+"""Gives what a Passthru said of a ``call_sid`` before its stream; empty if there was none."""
+
+
+@define(eq=False, kw_only=True)
+class CallTask:
+    """Runs one call from its first link to its record.
+
+    Args:
+        flow: What answers.
+        socket: The link that was accepted.
+        settings: The server's.
+        call_id: Our name for the call.
+        announced: Looks up the Passthru.
+        begun: Called when ``start`` was taken in.
+        chance: The call's source of chance.
+    """
+
+    flow: Flow[Any]
+    socket: Socket
+    settings: LineSettings
+    call_id: str
+    announced: Announced
+    begun: Callable[[CallTask], None]
+    chance: random.Random
+    driver: Driver = field(init=False)
+    start: Start | None = field(default=None, init=False)
+    record: CallRecord | None = field(default=None, init=False)
+    """Set when a call that reached ``start`` is over."""
+    engine: Engine[Any] | None = field(default=None, init=False)
+    _news: trio.Event = field(factory=trio.Event, init=False)
+    _read_all: trio.Event = field(factory=trio.Event, init=False)
+
+    def __attrs_post_init__(self) -> None:
+        settings = self.settings
+        self.driver = Driver(settings.timing, raw=self.flow.raw, low_latency=settings.low_latency)
+        self.driver.on_started = self._started
+        self.driver.on_over = self._over_before_start
+
+    async def run(self) -> None:
+        """Run the call to its end.
+
+        Cancellation:
+            The link is dropped without a close frame; say ``hang_up`` first and give it time.
+        """
+        driver, link = self.driver, self.socket.link
+        driver.journal.add(trio.current_time(), Kind.LINK, "accepted", peer=link.peer)
+        try:
+            async with trio.open_nursery() as actors:
+                actors.start_soon(driver.deadlines.run, name=f"timer {self.call_id}")
+                actors.start_soon(driver.writer.run, name=f"writer {self.call_id}")
+                actors.start_soon(self._read, name=f"reader {self.call_id}")
+                driver.use(link)
+                driver.feed(SocketOpened())
+                await self._news.wait()
+                if self.engine is not None:
+                    await self.engine.run()
+                    self._write_record()
+                await self._close(link)
+                actors.cancel_scope.cancel()
+        finally:
+            link.abort()
+
+    def hang_up(self, cause: EndCause, code: int = 1000) -> None:
+        """End the call from the server's side; without effect when it is over."""
+        self.driver.hang_up(cause, code)
+
+    @property
+    def state(self) -> str:
+        """Name of the current state; empty before ``start``."""
+        return "" if self.engine is None else type(self.engine.state).__name__
+
+    async def _read(self) -> None:
+        await read(self.socket.link, self.driver)
+        self._read_all.set()
+
+    def _over_before_start(self, cause: EndCause) -> None:
+        self._news.set()
+
+    def _started(self, start: Start) -> None:
+        """Make the call: runs inside the reader's step, before any audio or key is told."""
+        self.start = start
+        form = start.media_format
+        line = line_format(self.settings.codec, form.encoding, form.sample_rate, self.socket.rate)
+        self._warn(form.encoding, form.sample_rate)
+        self.driver.adopt(self.socket.link, line, start, counters=self.settings.counters)
+        limit = trio.current_time() + self.settings.timing.call
+        self.driver.deadlines.set("call limit", limit, lambda: self.hang_up(EndCause.LIMIT))
+        self.engine = Engine(self.flow, self.driver, self._live_call(start))
+        self.begun(self)
+        logger.info("call started", extra=self._names(start))
+        self._news.set()
+
+    def _live_call(self, start: Start) -> LiveCall[Any]:
+        started = Started(
+            call_sid=start.call_sid,
+            caller=start.caller,
+            called=start.called,
+            parameters={**self.socket.parameters, **start.parameters},
+            passthru=self.announced(start.call_sid),
+        )
+        low_latency = self.settings.low_latency
+        return LiveCall(self.flow, self.driver, self.call_id, started, self.chance, low_latency=low_latency)
+
+    def _warn(self, encoding: str, rate: int | None) -> None:
+        if not known_encoding(encoding):
+            self.driver.journal.add(trio.current_time(), Kind.ODD, "encoding", encoding=encoding[:64])
+        if rate is not None and self.socket.rate is not None and rate != self.socket.rate:
+            self.driver.journal.add(trio.current_time(), Kind.ODD, "rate", start=rate, url=self.socket.rate)
+
+    def _names(self, start: Start) -> dict[str, str]:
+        return {"call_id": self.call_id, "call_sid": start.call_sid, "stream_sid": start.stream_sid}
+
+    async def _close(self, link: Link) -> None:
+        """See the closing handshake through; the reader reads the peer's answer (R36)."""
+        with trio.move_on_after(self.settings.timing.close):
+            await self._read_all.wait()
+        if self._read_all.is_set():
+            await link.finish(self.settings.timing.close)
+
+    def _write_record(self) -> None:
+        start = self.start
+        assert start is not None
+        ids = {
+            "call_id": self.call_id,
+            "call_sid": start.call_sid,
+            "account_sid": start.account_sid,
+            "caller": start.caller,
+            "called": start.called,
+        }
+        dropped = self.socket.link.dropped
+        self.record = make_record(self.driver, ids=ids, flow=self.flow.name, last_state=self.state, dropped=dropped)
+        self.driver.journal.add(
+            trio.current_time(), Kind.END, "ended", cause=self.record.cause.value, by=self.record.ended_by.value
+        )

@@ -1,0 +1,288 @@
+"""The driver: the one way to a call's session. It feeds it, writes the journal, and carries its outcomes out.
+
+Everybody else on this floor goes through here: the reader with what came, the writer with what it is about to send, the
+timer with what is due, the engine with the end. Nothing in it waits.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+import trio
+
+from callflow.call.journal import Journal, Kind
+from callflow.call.link import Link
+from callflow.call.mailbox import KeyCame, Mailbox, PlaybackSettled
+from callflow.call.timer import Deadlines
+from callflow.call.writer import Writer
+from callflow.errors import LocalProtocolError
+from callflow.session.inputs import (
+    Audio,
+    Detached,
+    EndCause,
+    Frame,
+    Hangup,
+    Input,
+    MarkDone,
+    Outcome,
+    Over,
+    Pressed,
+    Quiet,
+    Resumed,
+    SendMedia,
+    Started,
+    StartOver,
+    Timer,
+    TimerDue,
+    Told,
+    Verdict,
+)
+from callflow.session.machine import Session
+from callflow.session.playout import Entry, Ledger
+from callflow.session.table import kind_of
+from callflow.session.timing import Timing
+from callflow.wire.audio import AudioFormat, WholeSamples
+from callflow.wire.exotel import Outgoing
+from callflow.wire.messages import Clear, Dtmf, Mark, Media, Start, Stop
+
+
+class Driver:
+    """Holds the pure parts of one call together.
+
+    Args:
+        timing: The lengths of all waits.
+        raw: The flow is a relay (ruling 16).
+        low_latency: Send with the shorter lead.
+    """
+
+    def __init__(self, timing: Timing, *, raw: bool = False, low_latency: bool = False) -> None:
+        self.timing = timing
+        self.raw = raw
+        self.session = Session(raw=raw)
+        self.ledger = Ledger(timing.mark_slack)
+        self.journal = Journal()
+        self.deadlines = Deadlines()
+        self.mailbox = Mailbox()
+        self.writer = Writer(self.ledger, self._submit, timing, low_latency=low_latency)
+        self.form = AudioFormat()
+        self.started_at: float | None = None
+        """When ``start`` was taken in, on Trio's clock; None before."""
+        self.ended_at: float | None = None
+        self.on_started: Callable[[Start], None] = _nobody_starts
+        """Called once, inside the step that read ``start``: the link is adopted before anything else is told."""
+        self.on_over: Callable[[EndCause], None] = _nobody_cares
+        """Called once, when the call is over and nothing more can be sent."""
+        self.before_key: Callable[[], None] = _no_barge_in
+        """Called by the reader for each key before it is posted: cuts what the key may cut."""
+        self.taps: tuple[Callable[[bytes], None], ...] = ()
+        self.media_in = 0
+        self.media_out = 0
+        self._link: Link | None = None
+        self._whole = WholeSamples(self.form)
+        self._last_message_at = trio.current_time()
+        self._waits = _waits(timing)
+
+    @property
+    def seconds(self) -> float:
+        """How long the stream has lasted, or lasted in all; 0 before ``start``."""
+        if self.started_at is None:
+            return 0.0
+        return (trio.current_time() if self.ended_at is None else self.ended_at) - self.started_at
+
+    # What comes in.
+
+    def feed(self, event: Input) -> Outcome:
+        """Feed the session, write the journal, and do what the outcome says.
+
+        Raises:
+            LocalProtocolError: The session refused: our own side asked for what is not allowed now.
+        """
+        outcome = self.session.feed(event)
+        if outcome.verdict is Verdict.REFUSED:
+            raise LocalProtocolError(kind_of(event).value, self.session.state.value)
+        self._note(event, outcome.verdict)
+        for frame in outcome.frames:
+            self.writer.write(frame)
+        for told in outcome.told:
+            self._tell(told)
+        for timer, starts in outcome.arm.items():
+            self._arm(timer, starts=starts)
+        if outcome.close is not None and self._link is not None:
+            self._link.begin_close(outcome.close.code)
+        return outcome
+
+    def came(self) -> None:
+        """Note that the far end is there: any message will do. Moves the stall and idle deadlines."""
+        self._last_message_at = trio.current_time()
+
+    def heard(self, media: Media) -> None:
+        """Take the caller's audio to the taps. This runs for every frame of every call."""
+        if self.session.heard(media) is None:
+            self.feed(media)
+            return
+        self._take_audio(media.payload)
+
+    def _take_audio(self, payload: bytes) -> None:
+        self.media_in += 1
+        if not self.taps:
+            return
+        audio = payload if self.raw else self._whole.feed(payload)
+        for tap in self.taps:
+            tap(audio)
+
+    # The link.
+
+    def use(self, link: Link) -> None:
+        """Know the link that was accepted: what closes before ``start`` is closed here."""
+        self._link = link
+
+    def adopt(self, link: Link, form: AudioFormat, start: Start, *, counters: bool = True) -> None:
+        """Use this link from now on; the session has just taken its ``start`` in."""
+        self._link, self.form, self._whole = link, form, WholeSamples(form)
+        outgoing = Outgoing(start.stream_sid, form.bytes_per_second, counters=counters)
+        self.writer.adopt(link, outgoing, form, self.session.epoch)
+
+    # The end.
+
+    def hang_up(self, cause: EndCause, code: int = 1000) -> None:
+        """End the call from our side; without effect when it is over."""
+        if self.ended_at is None:
+            self.feed(Hangup(cause, code))
+
+    # What the outcome says.
+
+    def _submit(self, frame: Frame) -> None:
+        self.feed(frame)
+
+    def _tell(self, told: Told) -> None:
+        now = trio.current_time()
+        match told:
+            case Started():
+                self.started_at = now
+                self.on_started(told.start)
+            case Audio():
+                self._take_audio(told.media.payload)
+            case Pressed():
+                self._pressed(told.key, now)
+            case MarkDone():
+                self.settle(self.ledger.mark_done(told.name, told.fate, now))
+            case Over():
+                self._over(told.cause, now)
+            case Detached():
+                self.journal.add(now, Kind.LINK, "detached")
+                self.settle(self.ledger.link_lost(now))
+            case Quiet() | StartOver() | Resumed():
+                self.journal.add(now, Kind.LINK, type(told).__name__.lower())
+
+    def _pressed(self, key: Dtmf, now: float) -> None:
+        self.journal.add(now, Kind.KEY, "pressed")
+        self.before_key()
+        self.mailbox.put(KeyCame(key, now))
+        if self.mailbox.overflowed:
+            self.hang_up(EndCause.POLICY, 1008)
+
+    def _over(self, cause: EndCause, now: float) -> None:
+        self.ended_at = now
+        self.writer.shut()
+        self.taps = ()
+        self.deadlines.stop_all()
+        self.settle(self.ledger.end(now))
+        self.on_over(cause)
+
+    def settle(self, entries: list[Entry]) -> None:
+        """Write down what became of playbacks and tell the flow."""
+        now = trio.current_time()
+        for entry in entries:
+            assert entry.result is not None
+            heard = entry.result
+            self.journal.add(
+                now,
+                Kind.PLAYBACK,
+                heard.fate.value,
+                prompt=" ".join(entry.names),
+                seconds=round(heard.seconds, 3),
+                sent=round(heard.sent, 3),
+                at_least=round(heard.at_least, 3),
+                at_most=round(heard.at_most, 3),
+            )
+            self.mailbox.put(PlaybackSettled(entry))
+
+    def cut(self) -> None:
+        """Barge-in, or leaving a state: raise the generation, empty the queue, send ``clear`` (R23). Never waits."""
+        cut = self.ledger.clear(trio.current_time())
+        self.writer.clear()
+        self.settle(cut)
+
+    # Timers.
+
+    def _arm(self, timer: Timer, *, starts: bool) -> None:
+        if not starts:
+            self.deadlines.stop(timer.value)
+            return
+        at = self.ledger.deadline if timer is Timer.MARK else trio.current_time() + self._waits[timer]
+        if at is not None:
+            self.deadlines.set(timer.value, at, lambda: self._due(timer))
+
+    def _due(self, timer: Timer) -> None:
+        if timer in (Timer.STALL, Timer.IDLE):
+            # Not moved with every frame: whoever is due looks when something last came.
+            at = self._last_message_at + self._waits[timer]
+            if at > trio.current_time():
+                self.deadlines.set(timer.value, at, lambda: self._due(timer))
+                return
+        self.feed(TimerDue(timer))
+
+    # The journal.
+
+    def _note(self, event: Input, verdict: Verdict) -> None:
+        if isinstance(event, Media | SendMedia):
+            self.media_out += isinstance(event, SendMedia)
+            if verdict is Verdict.KEPT:
+                return
+        if isinstance(event, Dtmf) and verdict is Verdict.KEPT:
+            return  # written as a key
+        kind, details = _describe(event, verdict)
+        self.journal.add(trio.current_time(), kind, kind_of(event).value, verdict=verdict.value, **details)
+
+
+def _describe(event: Input, verdict: Verdict) -> tuple[Kind, Mapping[str, str | int | float]]:
+    if verdict in (Verdict.ODD, Verdict.FAULT, Verdict.IGNORED):
+        return Kind.ODD, {}
+    match event:
+        case Mark():
+            return Kind.MESSAGE, {"name": event.name, "side": "in"}
+        case Start():
+            return Kind.MESSAGE, {"stream_sid": event.stream_sid, "side": "in"}
+        case Stop():
+            return Kind.MESSAGE, {"text": event.text[:64], "side": "in"}
+        case Clear():
+            return Kind.MESSAGE, {"side": "in"}
+        case TimerDue():
+            return Kind.TIMER, {}
+        case Hangup():
+            return Kind.END, {"cause": event.cause.value, "code": event.code}
+        case _:
+            return Kind.MESSAGE if "send" in kind_of(event).value else Kind.LINK, {}
+
+
+def _waits(timing: Timing) -> Mapping[Timer, float]:
+    return {
+        Timer.ATTACH: timing.attach,
+        Timer.OPEN: timing.open,
+        Timer.STALL: timing.stall,
+        Timer.IDLE: timing.idle,
+        Timer.FLUSH: timing.flush,
+        Timer.RESUME: timing.resume,
+    }
+
+
+def _nobody_starts(start: Start) -> None:
+    """Stand in until the call is there."""
+
+
+def _nobody_cares(cause: EndCause) -> None:
+    """Stand in until the engine runs."""
+
+
+def _no_barge_in() -> None:
+    """Stand in until a prompt plays that a key may cut."""

@@ -1,0 +1,351 @@
+"""The engine: delivers one event at a time to the current state, and moves where its handlers say.
+
+A state lives in a nursery of its own: its ``run`` and whatever that starts. Moving is: cut what still plays, cancel the
+nursery, wait for it, enter the next. Events already in the mailbox come before deadlines, so order never hangs on the
+scheduler. This is one of two places that catch ``Exception``: user code may raise, and then this call ends, alone.
+"""
+
+from __future__ import annotations
+
+import logging
+from typing import Any, Generic
+
+import trio
+
+from callflow.call.driver import Driver
+from callflow.call.journal import Kind
+from callflow.call.live import LiveCall, LivePlayback, ended_by
+from callflow.call.mailbox import Event, KeyCame, PlaybackSettled, RunEnded, TapFailed
+from callflow.errors import FlowError, UndeclaredMove
+from callflow.flow.call import D, EndedCall
+from callflow.flow.conduct import WAIT, Conduct, Deliver, Finish, Speak, Step, Wait
+from callflow.flow.definition import overrides
+from callflow.flow.flow import Flow
+from callflow.flow.keys import LateTerminator, TypeAhead
+from callflow.flow.secret import DOT
+from callflow.flow.state import State
+from callflow.session.inputs import EndCause
+from callflow.wire.messages import Dtmf
+
+logger = logging.getLogger("callflow.flow")
+
+SECRET_AFTERGLOW = 2.0
+"""Seconds after a secret state in which keys stay masked: the digits of a PIN that came too late (ruling on secrets)."""
+
+_DEADLINE = "state"
+_LEAVING = "leaving a state"
+
+
+class _Failed(Exception):  # noqa: N818  # a signal inside this module, not an error of its own
+    """User code raised; the call cannot go on."""
+
+
+class Engine(Generic[D]):
+    """Runs one flow on one call.
+
+    Args:
+        flow: The flow.
+        driver: The call's session, ledger, writer and mailbox.
+        call: What handlers are given.
+    """
+
+    def __init__(self, flow: Flow[D], driver: Driver, call: LiveCall[D]) -> None:
+        self._flow = flow
+        self._driver = driver
+        self._call = call
+        self._ahead = TypeAhead()
+        self._late: LateTerminator | None = None
+        self._masked_until = 0.0
+        self._state: State[D] = flow.start()
+        self._conduct: Conduct = Conduct()
+        self._own_prompt: LivePlayback | None = None
+        """The prompt of the state's conduct; what ``run`` plays is none of it."""
+        self._failed: _Failed | None = None
+        self._life = trio.CancelScope()
+        driver.on_over = self._over
+        driver.before_key = self._barge_in
+        call.add_tap = self._add_tap
+
+    @property
+    def state(self) -> State[D]:
+        """The current state."""
+        return self._state
+
+    async def run(self) -> None:
+        """Run the flow to its end or the call's.
+
+        Cancellation:
+            The current state is cancelled; ``on_hangup`` is not called.
+        """
+        reached: State[D] | None = self._state
+        self._make_data()
+        while reached is not None and self._failed is None and not self._is_over():
+            reached = await self._live_in(reached)
+        if self._failed is None:
+            self._driver.hang_up(EndCause.FLOW)
+        else:
+            self._report(self._failed)
+            self._driver.hang_up(EndCause.APP_ERROR, 1011)
+        self._tell_hangup()
+
+    def _make_data(self) -> None:
+        try:
+            self._call.make_data()
+        except (Exception, SystemExit) as raised:  # noqa: BLE001  # user code; the call ends by it
+            self._fail("data", raised)
+
+    def _fail(self, where: str, error: BaseException) -> None:
+        self._failed = _Failed(where)
+        self._failed.__cause__ = error
+
+    def _is_over(self) -> bool:
+        return self._driver.ended_at is not None
+
+    def _over(self, cause: EndCause) -> None:
+        """The call is over: pre-empt the state, whatever it does (L9)."""
+        self._life.cancel()
+        self._driver.mailbox.wake()
+
+    # One state.
+
+    async def _live_in(self, state: State[D]) -> State[D] | None:
+        """Enter a state, run it until it is left, and return the next; None at the flow's end."""
+        self._state = state
+        self._journal(Kind.STATE, "entered", state=type(state).__name__)
+        reached: State[D] | None = None
+        async with trio.open_nursery() as nursery:
+            self._life = nursery.cancel_scope
+            if self._is_over():
+                nursery.cancel_scope.cancel()
+            try:
+                reached = await self._serve(state, nursery)
+            except _Failed as failed:
+                self._failed = failed  # kept as a value: an exception would leave the nursery wrapped in a group
+            self._leave()
+            nursery.cancel_scope.cancel()
+        self._driver.deadlines.stop(_LEAVING)
+        return reached
+
+    async def _serve(self, state: State[D], nursery: trio.Nursery) -> State[D] | None:
+        self._conduct = conduct = state.conduct(trio.current_time())
+        self._own_prompt = None
+        if state.options.typeahead == "drop":
+            self._ahead.flush()
+        if overrides(type(state), "run"):
+            nursery.start_soon(self._run, state)
+        step = conduct.enter(trio.current_time())
+        while True:
+            end = self._carry_out(step)
+            if end is not None:
+                return None if isinstance(end, Finish) else end
+            step = await self._next_step()
+
+    def _leave(self) -> None:
+        """Silence first: a slow clean-up of the state must not delay the clear."""
+        if self._call.playing is not None:
+            self._call.playing.stop()
+        self._driver.taps = ()
+        now = trio.current_time()
+        if self._conduct.secret:
+            self._masked_until = now + SECRET_AFTERGLOW
+        self._late = self._conduct.late_terminator
+        deadlines = self._driver.deadlines
+        deadlines.stop(_DEADLINE)
+        if not self._is_over():
+            deadlines.set(_LEAVING, now + self._driver.timing.leave, self._stuck)
+
+    def _stuck(self) -> None:
+        name = type(self._state).__name__
+        self._journal(Kind.ERROR, "does not end", state=name)
+        logger.error("state does not end", extra={"call_id": self._call.call_id, "state": name})
+        self._driver.hang_up(EndCause.APP_TIMEOUT, 1011)
+
+    async def _run(self, state: State[D]) -> None:
+        try:
+            result = await state.run(self._call)
+        except* (Exception, SystemExit) as raised:
+            self._driver.mailbox.put(RunEnded(state, error=_only(raised)))
+        else:
+            self._driver.mailbox.put(RunEnded(state, result))
+
+    # Events, in order: keys typed ahead, the mailbox, the deadline.
+
+    async def _next_step(self) -> Step:
+        conduct = self._conduct
+        while True:
+            if self._listens() and (digit := self._ahead.take()) is not None:
+                return self._press(Dtmf(digit=digit))
+            event = self._driver.mailbox.take()
+            if event is not None:
+                return self._handle(event)
+            now = trio.current_time()
+            if conduct.deadline is not None and conduct.deadline <= now:
+                self._journal(Kind.TIMER, "due", state=type(self._state).__name__)
+                return conduct.due(now)
+            self._set_deadline(conduct.deadline)
+            await self._driver.mailbox.wait()
+
+    def _set_deadline(self, at: float | None) -> None:
+        if at is None:
+            self._driver.deadlines.stop(_DEADLINE)
+        else:
+            self._driver.deadlines.set(_DEADLINE, at, self._driver.mailbox.wake)
+
+    def _handle(self, event: Event) -> Step:
+        match event:
+            case KeyCame():
+                return self._key(event)
+            case PlaybackSettled():
+                return self._settled(event)
+            case RunEnded():
+                return self._run_ended(event)
+            case TapFailed():
+                raise _Failed("tap") from event.error
+
+    def _key(self, event: KeyCame) -> Step:
+        late, self._late = self._late, None
+        if late is not None and late.swallows(event.key.digit, event.at):
+            self._journal(Kind.KEY, "late terminator")
+            return WAIT
+        if self._listens() and not len(self._ahead):
+            return self._press(event.key)
+        held = self._ahead.hold(event.key.digit, self._state.options.typeahead)
+        self._journal(Kind.KEY, "held" if held else "dropped")
+        return WAIT
+
+    def _listens(self) -> bool:
+        """Whether a key goes to the state now: it asks for keys, and no prompt protects itself."""
+        playing = self._call.playing
+        protected = playing is not None and playing.result is None and playing.barge_in is None
+        return self._conduct.takes_keys and not protected
+
+    def _press(self, key: Dtmf) -> Step:
+        now = trio.current_time()
+        masked = self._conduct.secret or now < self._masked_until
+        self._journal(Kind.KEY, "taken", key=DOT if masked else key.digit, state=type(self._state).__name__)
+        return self._conduct.press(key, now)
+
+    def _settled(self, event: PlaybackSettled) -> Step:
+        playing = self._call.playing
+        if playing is None or playing.entry is not event.entry:
+            return WAIT
+        playing.settled()
+        return self._conduct.prompt_ended(trio.current_time()) if playing is self._own_prompt else WAIT
+
+    def _run_ended(self, event: RunEnded) -> Step:
+        if event.state is not self._state:
+            return WAIT  # the state was left meanwhile (L3)
+        if event.error is not None:
+            raise _Failed("run") from event.error
+        return WAIT if event.result is None else Deliver("run", (event.result,))
+
+    # Steps.
+
+    def _carry_out(self, step: Step) -> Finish | State[D] | None:
+        """Do a step and those that follow from it; return what ends the state, or None."""
+        while True:
+            match step:
+                case Wait():
+                    return None
+                case Finish():
+                    return step
+                case Speak():
+                    step = self._speak(step)
+                case Deliver():
+                    reached = self._deliver(step)
+                    if reached is not None:
+                        return reached
+                    step = self._conduct.stayed(trio.current_time())
+
+    def _speak(self, step: Speak) -> Step:
+        if step.barge_in is not None and len(self._ahead):
+            return self._conduct.prompt_ended(trio.current_time())  # the answer is there already
+        try:
+            self._own_prompt = self._call.begin(step.prompt, step.barge_in)
+        except (ValueError, FlowError) as wrong:
+            raise _Failed("prompt") from wrong
+        return WAIT
+
+    def _deliver(self, step: Deliver) -> State[D] | None:
+        if step.handler == "run":
+            return self._checked("run", step.args[0])
+        try:
+            result = getattr(self._state, step.handler)(self._call, *step.args)
+        except (Exception, SystemExit) as raised:
+            raise _Failed(step.handler) from raised
+        return None if result is None else self._checked(step.handler, result)
+
+    def _checked(self, handler: str, result: Any) -> State[D]:
+        source = type(self._state)
+        where, declared = f"{source.__qualname__}.{handler}", self._flow.graph.declared(source, handler)
+        if not isinstance(result, State):
+            cure = f"{result.__name__}, the class; return {result.__name__}()" if isinstance(result, type) else repr(result)
+            raise _Failed(handler) from UndeclaredMove(where, cure, declared)
+        if not self._flow.graph.allows(source, handler, type(result)):
+            raise _Failed(handler) from UndeclaredMove(where, type(result).__name__, declared)
+        self._journal(Kind.STATE, "left", state=source.__name__, by=handler)
+        return result
+
+    # What others call.
+
+    def _barge_in(self) -> None:
+        playing = self._call.playing
+        if playing is not None and playing.result is None and playing.barge_in == "dtmf":
+            self._journal(Kind.PLAYBACK, "barge-in", prompt=" ".join(playing.entry.names))
+            self._driver.cut()
+
+    def _add_tap(self, listen: Any) -> None:
+        def guarded(audio: bytes) -> None:
+            try:
+                listen(audio)
+            except Exception as raised:  # noqa: BLE001  # user code; the engine ends the call by it
+                self._driver.taps = ()
+                self._driver.mailbox.put(TapFailed(raised))
+
+        self._driver.taps = (*self._driver.taps, guarded)
+
+    # The end.
+
+    def _tell_hangup(self) -> None:
+        state = self._state
+        if not overrides(type(state), "on_hangup"):
+            return
+        try:
+            state.on_hangup(self._ended_call())
+        except (Exception, SystemExit) as raised:  # noqa: BLE001  # user code; the call is over anyway
+            failed = _Failed("on_hangup")
+            failed.__cause__ = raised
+            self._report(failed)
+
+    def _ended_call(self) -> EndedCall[D]:
+        driver, call = self._driver, self._call
+        assert driver.session.cause is not None
+        return EndedCall(
+            data=call.data,
+            call_id=call.call_id,
+            call_sid=call.call_sid,
+            caller=call.caller,
+            called=call.called,
+            cause=driver.session.cause,
+            ended_by=ended_by(driver.session.cause),
+            seconds=driver.seconds,
+            services=self._flow.services,
+        )
+
+    def _report(self, failed: _Failed) -> None:
+        error = failed.__cause__
+        where = f"{type(self._state).__name__}.{failed}"
+        self._journal(Kind.ERROR, type(error).__name__, where=where)
+        extra = {"call_id": self._call.call_id, "call_sid": self._call.call_sid, "where": where}
+        logger.error("flow failed", exc_info=error, extra=extra)
+
+    def _journal(self, kind: Kind, what: str, **details: str | int | float) -> None:
+        self._driver.journal.add(trio.current_time(), kind, what, **details)
+
+
+def _only(raised: BaseExceptionGroup[BaseException]) -> Exception:
+    """Unwrap groups of one, so that a log shows the error and not its wrapping."""
+    error: BaseException = raised
+    while isinstance(error, BaseExceptionGroup) and len(error.exceptions) == 1:
+        error = error.exceptions[0]
+    return error if isinstance(error, Exception) else RuntimeError(f"the state raised {type(error).__name__}")

@@ -1,0 +1,288 @@
+"""A link: one WebSocket of one call, read in the call's own reader task and written without waiting.
+
+The handshake is trio-websocket's. After it the link drives the same protocol object itself over the byte port: a
+frame then costs one task switch in place of five (no reader task, channel or lock between socket and call), and a
+``clear`` leaves in the very step that read the key. Only the call's reader calls ``receive``; only its writer calls
+``send`` and ``flush``.
+
+What the protocol engine below leaves open is settled here: a size for messages *and* a number for their fragments, a
+close frame for protocol errors, no answer to a ping once the link is closing, and an end to each wait.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import trio
+from attrs import frozen
+from trio_websocket import WebSocketConnection, WebSocketRequest
+from wsproto import ConnectionType, WSConnection
+from wsproto.connection import ConnectionState
+from wsproto.events import BytesMessage, CloseConnection, Ping, Request, TextMessage
+
+from callflow.call.port import BytePort, PortStream
+from callflow.session.inputs import EndCause
+from callflow.wire.exotel import LARGEST_MESSAGE
+
+MOST_FRAGMENTS = 256
+"""Fragments of one message; empty ones have no size that could be limited (faults T4, F29)."""
+
+LINGER = 2.0
+"""Seconds to go on reading after a fault, so that the peer can read our close frame before a reset (faults F27)."""
+
+MOST_UNSENT = 1024 * 1024
+"""Bytes that may wait for a slow peer. Playout waits long before this; it bounds relays and pongs (faults T4)."""
+
+
+@frozen(kw_only=True)
+class Gone:
+    """How a link ended."""
+
+    cause: EndCause
+    """What a call is said to have ended by, if it ends by this: ``peer_gone``, ``protocol``, ``too_big``."""
+    code: int
+    """Close code of the peer, or 1006 where there was none (exotel.md §16)."""
+    clean: bool
+    """Whether there was a close frame."""
+
+
+class Link:
+    """One accepted WebSocket.
+
+    Attributes:
+        gone: None while the link lives; then how it ended.
+        peer: Address of the far end.
+    """
+
+    def __init__(self, port: BytePort) -> None:
+        self.peer = port.peer
+        self.gone: Gone | None = None
+        self.dropped = 0
+        """Messages that were not sent because the peer reads too slowly."""
+        self._port = port
+        self._protocol = WSConnection(ConnectionType.SERVER)
+        self._unsent = bytearray()
+        self._parts: list[str | bytes] = []
+        self._size = 0
+        self._fragments = 0
+        self._ready: list[str | bytes] = []
+        self._when_blocked: Callable[[], None] = _nobody_waits
+
+    # Opening.
+
+    async def accept(self, head: bytes, rest: bytes) -> None:
+        """Answer the upgrade with 101.
+
+        Args:
+            head: The request's head, checked by the door.
+            rest: What came right behind it. The engine below loses frames that arrive before the 101, so they are
+                held back until it is out.
+
+        Raises:
+            trio.BrokenResourceError: The peer is gone.
+
+        Cancellation:
+            Unknown: the answer may be out in part. Close the port.
+        """
+        connection = WebSocketConnection(PortStream(self._port), self._protocol)
+        self._protocol.receive_data(head)
+        request = next(event for event in self._protocol.events() if isinstance(event, Request))
+        await WebSocketRequest(connection, request).accept()
+        if connection.closed is not None:
+            raise trio.BrokenResourceError("the peer left during the handshake")
+        self._take(rest)
+
+    # Reading: the reader's side.
+
+    async def receive(self) -> str | bytes | None:
+        """Receive the next message, or None when the link is gone (``gone`` then says how).
+
+        Pings are answered and closes are seen only in here, so somebody must always be receiving.
+
+        Cancellation:
+            No message is lost.
+        """
+        while not self._ready:
+            if self.gone is not None:
+                return None
+            await self._read()
+        return self._ready.pop(0)
+
+    async def _read(self) -> None:
+        try:
+            await self._port.wait_readable()
+            data = self._port.try_receive()
+        except (trio.BrokenResourceError, trio.ClosedResourceError):
+            data = b""
+        if data:
+            self._take(data)
+        elif data is not None:
+            self._lose(EndCause.PEER_GONE)
+
+    def _take(self, data: bytes) -> None:
+        if not data or self._protocol.state not in _RECEIVING:
+            return
+        self._protocol.receive_data(data)
+        for event in self._protocol.events():
+            match event:
+                case TextMessage() | BytesMessage():
+                    self._collect(event)
+                case Ping():
+                    self._answer(event)
+                case CloseConnection():
+                    self._closed_by_peer(event)
+                case _:
+                    pass  # a pong is as good as any message: it came
+            if self.gone is not None:
+                return  # the rest of what came is behind a fault or a close: nobody's
+
+    def _collect(self, event: TextMessage | BytesMessage) -> None:
+        self._parts.append(event.data if isinstance(event.data, str) else bytes(event.data))
+        self._size += len(event.data)
+        self._fragments += event.frame_finished
+        if self._size > LARGEST_MESSAGE or self._fragments > MOST_FRAGMENTS:
+            self._fault(EndCause.TOO_BIG, 1009)
+        elif event.message_finished:
+            self._ready.append(self._joined())
+            self._parts, self._size, self._fragments = [], 0, 0
+
+    def _joined(self) -> str | bytes:
+        if len(self._parts) == 1:
+            return self._parts[0]
+        texts = [part for part in self._parts if isinstance(part, str)]
+        return "".join(texts) if texts else b"".join(part for part in self._parts if isinstance(part, bytes))
+
+    def _answer(self, ping: Ping) -> None:
+        if self._protocol.state is ConnectionState.OPEN and len(self._unsent) < MOST_UNSENT:
+            self._write(self._protocol.send(ping.response()))
+
+    def _closed_by_peer(self, event: CloseConnection) -> None:
+        if self._protocol.state is ConnectionState.OPEN:
+            # The engine reports a broken frame as a close, and sends nothing itself.
+            self._fault(EndCause.PROTOCOL, int(event.code))
+            return
+        if self._protocol.state is ConnectionState.REMOTE_CLOSING:
+            self._write(self._protocol.send(event.response()))
+        self.gone = self.gone or Gone(cause=EndCause.PEER_GONE, code=int(event.code or 1005), clean=True)
+
+    def _fault(self, cause: EndCause, code: int) -> None:
+        self.begin_close(code)
+        self.gone = self.gone or Gone(cause=cause, code=code, clean=True)
+
+    def _lose(self, cause: EndCause) -> None:
+        self.gone = self.gone or Gone(cause=cause, code=1006, clean=False)
+
+    # Writing: the writer's side.
+
+    def when_blocked(self, call: Callable[[], None]) -> None:
+        """Have *call* called whenever bytes are left that only ``flush`` will send."""
+        self._when_blocked = call
+
+    def send(self, text: str) -> bool:
+        """Send one message at once, or behind what waits already; never waits. Say whether it was taken.
+
+        A message is not taken when the link is gone or closing, or when more than ``MOST_UNSENT`` bytes wait.
+        """
+        if self.gone is not None or self._protocol.state is not ConnectionState.OPEN:
+            return False
+        if len(self._unsent) > MOST_UNSENT:
+            self.dropped += 1
+            return False
+        self._write(self._protocol.send(TextMessage(data=text)))
+        return True
+
+    @property
+    def blocked(self) -> bool:
+        """Whether bytes wait for the peer to read."""
+        return bool(self._unsent)
+
+    def _write(self, data: bytes) -> None:
+        if self._unsent:
+            self._unsent += data
+            return
+        sent = self._try_send(data)
+        if sent < len(data) and self.gone is None:
+            self._unsent += data[sent:]
+            self._when_blocked()
+
+    def _try_send(self, data: bytes) -> int:
+        try:
+            return self._port.try_send(data)
+        except (trio.BrokenResourceError, trio.ClosedResourceError):
+            self._unsent.clear()
+            self._lose(EndCause.PEER_GONE)
+            return 0
+
+    async def flush(self, seconds: float) -> None:
+        """Wait until nothing is unsent; a peer that does not read for *seconds* has gone.
+
+        Cancellation:
+            In part: what was sent is sent, the rest stays in order.
+        """
+        with trio.move_on_after(seconds) as patience:
+            while self._unsent and self._alive():
+                await self._wait_writable()
+                sent = self._try_send(bytes(self._unsent))
+                del self._unsent[:sent]
+                if sent:
+                    patience.deadline = trio.current_time() + seconds
+        if patience.cancelled_caught:
+            self.abort()
+
+    def _alive(self) -> bool:
+        return self.gone is None or self.gone.clean
+
+    async def _wait_writable(self) -> None:
+        try:
+            await self._port.wait_writable()
+        except trio.ClosedResourceError:
+            self._unsent.clear()
+
+    # Ending.
+
+    def begin_close(self, code: int) -> None:
+        """Send a close frame, unless one was sent; ``receive`` returns None when the peer has answered."""
+        if self.gone is None and self._protocol.state is ConnectionState.OPEN:
+            self._write(self._protocol.send(CloseConnection(code=code)))
+
+    async def finish(self, seconds: float) -> None:
+        """See the closing handshake through, at most *seconds* long, and give the port back (R36).
+
+        For whoever owns the reading: what still comes is read and thrown away.
+
+        Cancellation:
+            The port is closed at once.
+        """
+        try:
+            with trio.move_on_after(seconds):
+                await self.flush(seconds)
+                while self.gone is None:
+                    self._ready.clear()
+                    await self._read()
+                if self.gone.cause in (EndCause.PROTOCOL, EndCause.TOO_BIG):
+                    await self._linger()
+        finally:
+            self.abort()
+
+    async def _linger(self) -> None:
+        self._port.send_eof()
+        with trio.move_on_after(LINGER):
+            while True:
+                await self._port.wait_readable()
+                if self._port.try_receive() == b"":
+                    return
+
+    def abort(self) -> None:
+        """Give the port back at once; a pending ``receive`` returns None."""
+        self._lose(EndCause.PEER_GONE)
+        self._unsent.clear()
+        self._port.close()
+
+
+_RECEIVING = (ConnectionState.OPEN, ConnectionState.LOCAL_CLOSING)
+
+
+def _nobody_waits() -> None:
+    """Stand in until a writer adopts the link: ``finish`` flushes what is left."""
+
+

@@ -1,0 +1,90 @@
+"""The mailbox of a call: what the driver has for the flow, in the order in which it happened.
+
+Audio never passes through here (it goes to taps by plain calls). The box is bounded, and overflowing is a fault: what
+comes in are keys and fates, and no telephone has that many of them.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import Any
+
+import trio
+from attrs import Factory, define, frozen
+
+from callflow.session.playout import Entry
+from callflow.wire.messages import Dtmf
+
+MOST_EVENTS = 256
+"""Events that may wait for the flow (states-and-testing, law ``mailbox-bounded``)."""
+
+
+@frozen
+class KeyCame:
+    """The caller pressed a key. If it cut a prompt, that prompt's fate stands before it."""
+
+    key: Dtmf
+    at: float
+    """When it was read, on Trio's clock."""
+
+
+@frozen
+class PlaybackSettled:
+    """A playback has its fate."""
+
+    entry: Entry
+
+
+@frozen
+class RunEnded:
+    """A state's ``run`` returned or raised."""
+
+    state: object
+    """The state whose it was; dropped if that was left meanwhile (L3)."""
+    result: Any = None
+    error: Exception | None = None
+
+
+@frozen
+class TapFailed:
+    """A tap of the current state raised."""
+
+    error: Exception
+
+
+Event = KeyCame | PlaybackSettled | RunEnded | TapFailed
+
+
+@define(eq=False)
+class Mailbox:
+    """A bounded queue with one reader, the engine."""
+
+    overflowed: bool = False
+    _events: deque[Event] = Factory(deque)
+    _news: trio.Event = Factory(trio.Event)
+
+    def put(self, event: Event) -> None:
+        """Leave an event and wake the engine. Never waits; an overflow is noted and the event dropped."""
+        if len(self._events) >= MOST_EVENTS:
+            self.overflowed = True
+        else:
+            self._events.append(event)
+        self._news.set()
+
+    def wake(self) -> None:
+        """Wake the engine for something that is not an event: a deadline, the end."""
+        self._news.set()
+
+    def take(self) -> Event | None:
+        """Take the oldest event, or None."""
+        return self._events.popleft() if self._events else None
+
+    async def wait(self) -> None:
+        """Wait for news since the last wait began.
+
+        Cancellation:
+            Nothing is taken.
+        """
+        if not self._events:
+            await self._news.wait()
+        self._news = trio.Event()

@@ -1,0 +1,158 @@
+"""The writer: the only one that writes to a call's links.
+
+One ordering rule: what is sent goes out at once when nothing waits before it, else behind it, whole. ``pump`` sends all
+that is due now, in whichever task asks; the actor only waits, for time, for the peer to read, or for work. Audio is
+paced by deadline: at most the lead (and the chunk that crosses it) ahead of what the far end can have played (R20).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+import trio
+from attrs import define
+
+from callflow.call.link import Link
+from callflow.session.inputs import Frame, SendClear, SendMark, SendMedia
+from callflow.session.playout import Entry, Ledger
+from callflow.session.timing import Timing
+from callflow.wire.audio import AudioFormat
+from callflow.wire.exotel import Outgoing
+
+_INSTANT = 1e-6
+"""Seconds. Sums of floats miss each other by less; a deadline nearer than this has come."""
+
+Submit = Callable[[Frame], None]
+"""Hands a frame to the session, which answers by ``Writer.write`` or refuses."""
+
+
+@define(eq=False)
+class _Running:
+    """The playback being sent."""
+
+    entry: Entry
+    chunks: Iterator[bytes]
+    after: bytes | None
+    """The chunk that comes next; None when all were sent and only the mark is left."""
+
+
+class Writer:
+    """Sends one call's media, marks and clears on the link that it has now.
+
+    Args:
+        ledger: Told of each chunk and mark at the moment of writing.
+        submit: The way through the session: nothing is written that the session did not allow.
+    """
+
+    def __init__(self, ledger: Ledger, submit: Submit, timing: Timing, *, low_latency: bool = False) -> None:
+        self._ledger = ledger
+        self._submit = submit
+        self._timing = timing
+        self._lead = timing.low_latency_lead if low_latency else timing.lead
+        self._link: Link | None = None
+        self._outgoing: Outgoing | None = None
+        self._form = AudioFormat()
+        self._epoch = 0
+        self._running: _Running | None = None
+        self._shut = False
+        self._work = trio.Event()
+        self.late_chunks = 0
+        """Chunks that went out after the far end must have run dry in the middle of a playback."""
+
+    def adopt(self, link: Link, outgoing: Outgoing, form: AudioFormat, epoch: int) -> None:
+        """Write to this link from now on. What ran on the last one is not continued: its buffer is gone."""
+        self._link, self._outgoing, self._form, self._epoch = link, outgoing, form, epoch
+        self._running = None
+        link.when_blocked(self._wake)
+        self._wake()
+
+    def shut(self) -> None:
+        """Write nothing more of our own, from this instant (R25). What waits in the link is still sent."""
+        self._shut = True
+        self._running = None
+        self._wake()
+
+    @property
+    def _writes(self) -> bool:
+        return self._link is not None and not self._shut
+
+    # What the call asks for. None of these waits.
+
+    def play(self, entry: Entry, chunks: Iterator[bytes]) -> None:
+        """Begin to send a playback, and its mark behind it. One runs at a time: the engine sees to that."""
+        self._running = _Running(entry, chunks, next(chunks, None))
+        self.pump()
+        self._wake()
+
+    def clear(self) -> None:
+        """Stop sending at once and have Exotel throw away what it has not picked up."""
+        self._running = None
+        if self._writes:
+            self._submit(SendClear())
+
+    def relay(self, payload: bytes) -> None:
+        """Send audio as it is, unpaced: for raw flows."""
+        if self._writes:
+            self._submit(SendMedia(payload))
+
+    def write(self, frame: Frame) -> None:
+        """Put an allowed frame on the wire, numbered here so that numbers have no gap (R34)."""
+        if self._link is None or self._outgoing is None:
+            return
+        match frame:
+            case SendMedia():
+                self._link.send(self._outgoing.media(frame.payload))
+            case SendMark():
+                self._link.send(self._outgoing.mark(frame.name))
+            case SendClear():
+                self._link.send(self._outgoing.clear())
+
+    # Pacing.
+
+    def pump(self) -> float | None:
+        """Send what is due now; return when the next chunk is, or None if nothing waits for time."""
+        while (running := self._running) is not None and self._link is not None and not self._link.blocked:
+            if self._link.gone is not None:
+                return None
+            now = trio.current_time()
+            if running.after is None:
+                self._send_mark(running, now)
+                continue
+            early = self._ledger.ahead(now) - self._lead
+            if early > _INSTANT:
+                return now + early
+            self._send_chunk(running, running.after, now)
+        return None
+
+    def _send_chunk(self, running: _Running, chunk: bytes, now: float) -> None:
+        entry = running.entry
+        if entry.starts_at is not None and self._ledger.has_run_dry(now):
+            self.late_chunks += 1
+        running.after = next(running.chunks, None)
+        self._ledger.send(entry, self._form.seconds(len(chunk)), now)
+        self._submit(SendMedia(chunk))
+
+    def _send_mark(self, running: _Running, now: float) -> None:
+        self._running = None
+        name = self._ledger.next_mark(self._epoch)
+        self._ledger.marked(running.entry, name, now)
+        self._submit(SendMark(name))
+
+    async def run(self) -> None:
+        """Be the writer actor: run until cancelled.
+
+        Cancellation:
+            Messages that were taken are whole or unsent, never torn; the link is not usable for more.
+        """
+        while True:
+            if self._link is not None and self._link.blocked:
+                await self._link.flush(self._timing.write)
+            due = self.pump()
+            if self._link is not None and self._link.blocked:
+                continue
+            with trio.move_on_at(float("inf") if due is None else due):
+                await self._work.wait()
+            self._work = trio.Event()
+
+    def _wake(self) -> None:
+        self._work.set()

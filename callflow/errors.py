@@ -1,0 +1,110 @@
+"""Every exception that callflow raises. Imports nothing of ours, so that every floor may use it.
+
+What a caller does is never an exception: hanging up, silence and wrong keys are events. The tree answers one
+question, "who has to change something": Exotel (``RemoteProtocolError``), callflow itself (``LocalProtocolError``),
+or the author of the flow (``FlowError``, ``AudioError``, ``SettingsError``).
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+
+class CallflowError(Exception):
+    """The root of every exception of callflow's own."""
+
+
+class ProtocolError(CallflowError):
+    """One side broke the AgentStream protocol. Never raised itself: a subclass says which side."""
+
+
+class RemoteProtocolError(ProtocolError):
+    """The far end broke the protocol."""
+
+
+class MalformedMessage(RemoteProtocolError):
+    """What came is no AgentStream message. Holds the reason and the size, never the text (it may be personal)."""
+
+    def __init__(self, reason: str, size: int) -> None:
+        super().__init__(f"{reason} ({size} characters)")
+        self.reason = reason
+        """What is wrong, in words that hold nothing of the message itself."""
+        self.size = size
+        """Length of the message, in characters (bytes for a binary frame)."""
+
+
+class LocalProtocolError(ProtocolError):
+    """We asked the session for something that its state does not allow: a bug of callflow's."""
+
+    def __init__(self, what: str, state: str) -> None:
+        super().__init__(f"{what} is not allowed while the session is {state!r}")
+        self.state = state
+        """Name of the session state that refused."""
+
+
+class CallEnded(CallflowError):
+    """User code asked something of a call that is over."""
+
+    def __init__(self, what: str, ended_by: str) -> None:
+        super().__init__(f"{what}: the call is over (ended by {ended_by})")
+        self.ended_by = ended_by
+        """``caller``, ``flow``, ``network``, ``server`` or ``unknown``."""
+
+
+class FlowError(CallflowError):
+    """A flow is wrong; the author of its states has to change it."""
+
+
+class FlowDefinitionError(FlowError, TypeError):
+    """A state class or a ``Flow`` cannot be what it says. Raised when it is made, not when the first caller comes."""
+
+
+class UndeclaredMove(FlowError):
+    """A handler returned a state that its return annotation does not name."""
+
+    def __init__(self, handler: str, target: str, declared: str) -> None:
+        super().__init__(
+            f"{handler} returned {target}, but its annotation allows only {declared}; "
+            f"add {target} to the return annotation of {handler}"
+        )
+        self.handler = handler
+        """Qualified name of the handler, such as ``Welcome.balance``."""
+        self.target = target
+        """Name of the state class that it returned."""
+
+
+class ServiceMissing(FlowError):
+    """``call.get(T)`` was asked for a service that the flow does not provide."""
+
+
+class AudioError(CallflowError, ValueError):
+    """A prompt cannot be played: absent, unreadable, or not in the format of the line."""
+
+    def __init__(self, path: Path | str, expected: str, found: str, cure: str) -> None:
+        super().__init__(f"{path}: expected {expected}, found {found}; {cure}")
+        self.path = path
+        """The file, or the words that no file says."""
+        self.expected = expected
+        """What the line or the flow needs."""
+        self.found = found
+        """What is there."""
+
+
+class SettingsError(CallflowError, ValueError):
+    """A setting is wrong. The message names the key, the value's fault and the cure."""
+
+    def __init__(self, key: str, problem: str) -> None:
+        super().__init__(f"{key}: {problem}")
+        self.key = key
+        """The setting's name, as in ``callflow.toml``."""
+
+
+class ScriptError(CallflowError, ValueError):
+    """A line of a ``.call`` script cannot be read."""
+
+    def __init__(self, path: Path | str, line: int, problem: str) -> None:
+        super().__init__(f"{path}:{line}: {problem}")
+        self.path = path
+        """The script."""
+        self.line = line
+        """Line number, from 1."""

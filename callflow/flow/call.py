@@ -1,0 +1,233 @@
+"""The call as a flow sees it: what its handlers are given. Abstract here; ``callflow.call`` makes the live one.
+
+A handler never sees a frame, a socket or a mark. It sees who rings, the flow's own data, and a line that it can speak to.
+"""
+
+from __future__ import annotations
+
+import abc
+import random
+from collections.abc import Callable, Mapping
+from typing import Any, Generic, Literal, TypeVar
+
+from attrs import Factory, frozen
+
+from callflow.errors import ServiceMissing
+from callflow.flow.prompts import Prompt
+from callflow.session.inputs import EndCause, EndedBy
+from callflow.session.playout import Heard
+from callflow.wire.audio import AudioFormat
+
+D = TypeVar("D")
+"""The type of a flow's data."""
+T = TypeVar("T")
+
+BargeIn = Literal["dtmf"] | None
+"""What cuts a prompt: a key, or nothing."""
+
+
+@frozen(kw_only=True)
+class Started:
+    """What is known when a call begins. A flow's ``data=`` factory may take it."""
+
+    call_sid: str
+    caller: str
+    """The number that rings; national or E.164, as Exotel sends it."""
+    called: str
+    parameters: Mapping[str, str] = Factory(dict)
+    """Custom parameters of the stream URL."""
+    passthru: Mapping[str, str] = Factory(dict)
+    """What the Passthru before the stream said, and what the flow's ``passthru=`` function added."""
+
+
+class Playback(abc.ABC):
+    """A prompt that was started and may still be playing."""
+
+    @property
+    @abc.abstractmethod
+    def result(self) -> Heard | None:
+        """What became of it, or None while it plays."""
+
+    @abc.abstractmethod
+    async def heard(self) -> Heard:
+        """Wait until its fate is known.
+
+        Returns:
+            ``Heard``: its fate and the seconds heard. Returns within the audio's length and a margin, whatever Exotel
+            echoes; at once if the call is over.
+
+        Cancellation:
+            The playback goes on; ``stop`` ends it.
+        """
+
+    @abc.abstractmethod
+    def stop(self) -> None:
+        """Cut it: what Exotel has not picked up is thrown away. Without effect once its fate is known."""
+
+
+class Call(abc.ABC, Generic[D]):
+    """A live call, given to every handler and to ``run``."""
+
+    data: D
+    """The flow's own data of this call, made by ``Flow(data=…)``."""
+    language: str = ""
+    """Subfolder of ``prompts/`` to take prompts from; what is not there comes from the folder itself."""
+
+    @property
+    @abc.abstractmethod
+    def call_id(self) -> str:
+        """callflow's own name of this call, unique in the process and its logs."""
+
+    @property
+    @abc.abstractmethod
+    def call_sid(self) -> str:
+        """Exotel's name of the call."""
+
+    @property
+    @abc.abstractmethod
+    def stream_sid(self) -> str:
+        """Exotel's name of the stream that the call has now."""
+
+    @property
+    @abc.abstractmethod
+    def caller(self) -> str:
+        """The number that rings."""
+
+    @property
+    @abc.abstractmethod
+    def called(self) -> str:
+        """The number that was rung."""
+
+    @property
+    @abc.abstractmethod
+    def parameters(self) -> Mapping[str, str]:
+        """Custom parameters of the stream URL."""
+
+    @property
+    @abc.abstractmethod
+    def passthru(self) -> Mapping[str, str]:
+        """What the Passthru before the stream said; empty if there was none."""
+
+    @property
+    @abc.abstractmethod
+    def form(self) -> AudioFormat:
+        """Rate and coding of the line."""
+
+    @property
+    @abc.abstractmethod
+    def random(self) -> random.Random:
+        """A source of chance that tests can seed. Take it instead of the ``random`` module."""
+
+    @abc.abstractmethod
+    def now(self) -> float:
+        """Seconds since the stream began. Take it instead of the ``time`` module: it stands still in no test."""
+
+    @abc.abstractmethod
+    def get(self, service: Callable[..., T]) -> T:
+        """Get the service of this type from ``Flow(provide=[…])``.
+
+        Args:
+            service: A class; the first provided object that is an instance of it is returned.
+
+        Raises:
+            ServiceMissing: The flow provides none.
+        """
+
+    @abc.abstractmethod
+    def start(self, prompt: Prompt, *, barge_in: BargeIn = None) -> Playback:
+        """Begin to play a prompt and return at once.
+
+        Raises:
+            AudioError: A file is absent or not of the line's rate.
+            FlowError: Another playback of this state still runs; await or stop it first.
+            CallEnded: The call is over.
+        """
+
+    async def play(self, prompt: Prompt, *, barge_in: BargeIn = None) -> Heard:
+        """Play a prompt and wait until it was heard, cut or lost.
+
+        Args:
+            prompt: A file in ``prompts/``, words that ``prompts.toml`` gives to a file, or a tuple of these.
+            barge_in: ``"dtmf"``: any key cuts it. None: it cannot be cut by the caller.
+
+        Raises:
+            AudioError: A file is absent or not of the line's rate.
+            FlowError: Another playback of this state still runs.
+            CallEnded: The call is over.
+
+        Cancellation:
+            The playback is cut.
+        """
+        playback = self.start(prompt, barge_in=barge_in)
+        try:
+            return await playback.heard()
+        finally:
+            playback.stop()
+
+    @abc.abstractmethod
+    def tap(self, listen: Callable[[bytes], None]) -> None:
+        """Have a plain function called with the caller's audio for as long as the current state lives.
+
+        It gets whole samples in the line's coding (a raw flow: each payload as it came), runs inside the call's reader
+        and must neither wait nor raise; an exception counts as one of the state's own.
+        """
+
+    @abc.abstractmethod
+    def relay(self, payload: bytes) -> None:
+        """Send audio as it is, at once: no chunks, no pacing, no padding. For flows made with ``raw=True``.
+
+        Raises:
+            FlowError: The flow is not raw.
+        """
+
+    @abc.abstractmethod
+    def clear(self) -> None:
+        """Have Exotel throw away what was relayed and not picked up. For flows made with ``raw=True``.
+
+        Raises:
+            FlowError: The flow is not raw.
+        """
+
+
+@frozen(kw_only=True)
+class EndedCall(Generic[D]):
+    """A call that is over. It has nothing that could send: audio after hang-up does not type-check."""
+
+    data: D
+    call_id: str
+    call_sid: str
+    caller: str
+    called: str
+    cause: EndCause
+    """Why it ended."""
+    ended_by: EndedBy
+    """Whose doing it was, as far as is known."""
+    seconds: float
+    """How long the stream lasted."""
+    services: tuple[Any, ...] = ()
+
+    @property
+    def reason(self) -> str:
+        """The cause in one word, for logs."""
+        return self.cause.value
+
+    def get(self, service: Callable[..., T]) -> T:
+        """Get the service of this type from ``Flow(provide=[…])``; see ``Call.get``."""
+        return find_service(self.services, service)
+
+
+def find_service(services: tuple[Any, ...], service: Callable[..., T]) -> T:
+    """Find the first object that is an instance of *service*, a class.
+
+    Raises:
+        ServiceMissing: There is none; the message names those that are there.
+    """
+    wanted: Any = service
+    for provided in services:
+        if isinstance(provided, wanted):
+            found: T = provided
+            return found
+    have = ", ".join(type(provided).__name__ for provided in services) or "nothing"
+    raise ServiceMissing(
+        f"no {wanted.__name__} is provided (provided: {have}); make the flow with provide=[…, {wanted.__name__}(…)]"
+    )

@@ -1,0 +1,111 @@
+"""``CollectDigits``: an entry of several keys, such as a PIN."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+import attrs
+
+from callflow.flow.call import BargeIn, Call, D
+from callflow.flow.conduct import Conduct, Deliver, Step
+from callflow.flow.keys import Entry, Failed, TypeAheadPolicy
+from callflow.flow.prompts import Prompt
+from callflow.flow.question import Question, QuestionOptions
+from callflow.flow.secret import Secret
+from callflow.flow.state import INHERIT, State
+
+
+@attrs.frozen(kw_only=True)
+class CollectOptions(QuestionOptions):
+    """Options of ``CollectDigits``."""
+
+    length: int | None = None
+    least: int = 1
+    most: int = 32
+    finish: str = "#"
+    secret: bool = True
+
+    def __attrs_post_init__(self) -> None:
+        super().__attrs_post_init__()
+        self.entry()
+
+    def entry(self) -> Entry:
+        return Entry(
+            least=self.least if self.length is None else self.length,
+            most=self.most if self.length is None else self.length,
+            finish=self.finish,
+            first_digit=self.first_digit,
+            between_digits=self.between_digits,
+            total=self.total,
+        )
+
+
+class CollectDigits(State[D]):
+    """Asks for several keys. The entry is complete the instant its last digit or its terminator comes.
+
+    Class keywords:
+        prompt, reprompts, no_input, no_match, tries, barge_in, typeahead: As in ``Menu``.
+        too_short: Said before asking again when the entry ended too soon; ``no_match`` if not given.
+        length: Exactly this many digits; or ``least`` and ``most``.
+        finish: Keys that end an entry early (``"#"``); empty for none.
+        first_digit, between_digits, total: Seconds to the first key from the prompt's end, between keys, and in all.
+        secret: True (default): ``on_digits`` gets a ``Secret``, and the keys are masked in journal, logs and recording.
+    """
+
+    options: ClassVar[Any] = CollectOptions()
+    kind: ClassVar[str] = "CollectDigits"
+
+    def __init_subclass__(  # noqa: PLR0913  # these keywords are the class line that users write
+        cls,
+        *,
+        prompt: Prompt = INHERIT,
+        reprompts: tuple[Prompt, ...] = INHERIT,
+        no_input: Prompt = INHERIT,
+        no_match: Prompt = INHERIT,
+        too_short: Prompt = INHERIT,
+        length: int = INHERIT,
+        least: int = INHERIT,
+        most: int = INHERIT,
+        finish: str = INHERIT,
+        tries: int = INHERIT,
+        first_digit: float = INHERIT,
+        between_digits: float = INHERIT,
+        total: float = INHERIT,
+        barge_in: BargeIn = INHERIT,
+        typeahead: TypeAheadPolicy = INHERIT,
+        secret: bool = INHERIT,
+    ) -> None:
+        super(State, cls).__init_subclass__()
+        cls._define(
+            prompt=prompt,
+            reprompts=reprompts,
+            no_input=no_input,
+            no_match=no_match,
+            too_short=too_short,
+            length=length,
+            least=least,
+            most=most,
+            finish=finish,
+            tries=tries,
+            first_digit=first_digit,
+            between_digits=between_digits,
+            total=total,
+            barge_in=barge_in,
+            typeahead=typeahead,
+            secret=secret,
+        )
+
+    def on_digits(self, call: Call[D], digits: Any) -> State[D]:
+        """The entry is complete. Called once; *digits* is a ``Secret``, or a ``str`` where ``secret=False``."""
+        raise NotImplementedError
+
+    def on_failed(self, call: Call[D], why: Failed) -> State[D]:
+        """The tries are used up. Called once; ``why`` says how the last one failed and how many there were."""
+        raise NotImplementedError
+
+    def conduct(self, at: float) -> Conduct:
+        options: CollectOptions = self.options
+        return Question(options, options.entry(), self._entered, at)
+
+    def _entered(self, digits: str) -> Step:
+        return Deliver("on_digits", (Secret(digits) if self.options.secret else digits,))

@@ -1,0 +1,80 @@
+"""How a state kind behaves, as a pure object: what happened goes in, the next step comes out.
+
+The engine owns time, sound and the user's handlers; a conduct owns none of them. It says "speak this", "call that
+handler" or "wait". Each entered state has its own.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from attrs import frozen
+
+from callflow.flow.call import BargeIn
+from callflow.flow.keys import LateTerminator
+from callflow.flow.prompts import Prompt
+from callflow.wire.messages import Dtmf
+
+
+@frozen
+class Wait:
+    """Nothing to do until something happens."""
+
+
+@frozen
+class Speak:
+    """Play a prompt; tell ``prompt_ended`` when its fate is known."""
+
+    prompt: Prompt
+    barge_in: BargeIn
+
+
+@frozen
+class Deliver:
+    """Call a handler of the user's state and move where it says; tell ``stayed`` if it returns None."""
+
+    handler: str
+    args: tuple[Any, ...] = ()
+
+
+@frozen
+class Finish:
+    """The flow is over: close."""
+
+
+Step = Wait | Speak | Deliver | Finish
+
+WAIT = Wait()
+
+
+class Conduct:
+    """A state that only waits: the conduct of a plain ``State`` without hooks. Kinds override what they do."""
+
+    takes_keys = False
+    """Whether a key that comes now is for this state; otherwise it is type-ahead for a later one."""
+    secret = False
+    """Whether the keys that it takes are masked everywhere."""
+    late_terminator: LateTerminator | None = None
+    """What the first key of the next state has to pass."""
+    deadline: float | None = None
+    """When ``due`` has something to say; a moment of the engine's clock, in seconds."""
+
+    def enter(self, at: float) -> Step:
+        """The state was entered."""
+        return WAIT
+
+    def prompt_ended(self, at: float) -> Step:
+        """The prompt of the last ``Speak`` has its fate: heard, assumed or cut by a key."""
+        return WAIT
+
+    def press(self, key: Dtmf, at: float) -> Step:
+        """A key came, and ``takes_keys`` was true."""
+        return WAIT
+
+    def due(self, at: float) -> Step:
+        """``deadline`` has come, and no event came before it."""
+        return WAIT
+
+    def stayed(self, at: float) -> Step:
+        """The handler of the last ``Deliver`` returned None."""
+        return WAIT

@@ -1,0 +1,147 @@
+"""``Flow``: states, data, prompts and services as one thing that can be served."""
+
+from __future__ import annotations
+
+import inspect
+import sys
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Generic, TypeVar
+
+import attrs
+
+from callflow.errors import AudioError, FlowDefinitionError
+from callflow.flow.call import Started
+from callflow.flow.graph import Graph, check_start, read_graph
+from callflow.flow.prompts import Prompt, PromptLibrary
+from callflow.flow.state import State
+from callflow.flow.verdict import Verdict
+from callflow.wire.audio import RATES
+from callflow.wire.passthru import PassthruReport
+
+D = TypeVar("D")
+
+Announce = Callable[[PassthruReport], Verdict | Awaitable[Verdict]]
+"""Judges a call before its stream comes."""
+
+_PROMPT_OPTIONS = ("prompt", "no_input", "no_match", "too_short")
+
+
+class Flow(Generic[D]):
+    """A telephone call flow.
+
+    Args:
+        name: For logs, records and, where several flows are served, the URL.
+        start: The first state; its fields need defaults.
+        data: Makes the data of a call: a class without required fields, or a function of ``Started``.
+        prompts: Folder of WAV files; relative to the module that makes the flow. ``prompts/`` beside it by default.
+        provide: Services for ``call.get``, looked up by type in this order.
+        passthru: Called with the Passthru that announces a call; its ``Verdict`` chooses Exotel's branch. It has 2 s.
+        rate: Sample rate of the prompts, in hertz: 8000, 16000 or 24000.
+        raw: A relay: ``call.relay`` and ``call.clear`` in place of prompts, without chunks, pacing and padding.
+        scope: Names for annotations of states that are defined inside a function: ``scope=locals()``.
+
+    Raises:
+        FlowDefinitionError: The flow cannot run as written. The message names class, mistake and cure.
+    """
+
+    def __init__(  # noqa: PLR0913  # one keyword a part of the flow, all optional but two
+        self,
+        name: str,
+        *,
+        start: type[State[D]],
+        data: Callable[..., D] | None = None,
+        prompts: str | Path | None = None,
+        provide: Sequence[object] = (),
+        passthru: Announce | None = None,
+        rate: int = RATES[0],
+        raw: bool = False,
+        scope: Mapping[str, Any] | None = None,
+    ) -> None:
+        if not name or not all(c.isalnum() or c in "-_" for c in name):
+            raise FlowDefinitionError(f"Flow({name!r}): a name is made of letters, digits, - and _")
+        if rate not in RATES:
+            raise FlowDefinitionError(f"Flow({name!r}): rate={rate!r}; Exotel knows {', '.join(map(str, RATES))}")
+        check_start(start)
+        self.name = name
+        self.start: Any = start
+        self.services: tuple[Any, ...] = tuple(provide)
+        self.passthru = passthru
+        self.rate = rate
+        self.raw = raw
+        self.graph: Graph = read_graph(start, scope or {})
+        self.folder = self._resolve(prompts)
+        self._data = data
+        self._takes_started = data is not None and _takes_argument(name, data)
+        self._library: PromptLibrary | None = None
+
+    def __repr__(self) -> str:
+        return f"Flow({self.name!r}, {len(self.graph.states)} states)"
+
+    def _resolve(self, prompts: str | Path | None) -> Path:
+        # The frame that called Flow(…): two up, behind __init__.
+        home = Path(sys._getframe(2).f_globals.get("__file__", "")).parent  # noqa: SLF001  # no public way to a caller
+        return home / ("prompts" if prompts is None else prompts)
+
+    def make_data(self, started: Started) -> D:
+        """Make the data of one call."""
+        if self._data is None:
+            none: Any = None
+            return none  # type: ignore[no-any-return]  # a flow without data has D = None
+        return self._data(started) if self._takes_started else self._data()
+
+    def providing(self, *services: object) -> Flow[D]:
+        """Make a copy in which *services* stand before those of the flow: doubles for a test."""
+        twin = object.__new__(type(self))
+        twin.__dict__ |= self.__dict__
+        twin.services = (*services, *self.services)
+        return twin
+
+    @property
+    def library(self) -> PromptLibrary:
+        """The prompts, loaded once.
+
+        Raises:
+            AudioError: A file cannot be played, or a prompt that a state names is not there.
+        """
+        if self._library is None:
+            self._library = self._load()
+        return self._library
+
+    def _load(self) -> PromptLibrary:
+        named = list(self._named_prompts())
+        if not self.folder.is_dir():
+            if named:
+                where, prompt = named[0]
+                raise AudioError(
+                    self.folder, "a folder with the flow's prompts", "no folder", f"{where} says {prompt!r}; make it"
+                )
+            return PromptLibrary(self.folder, self.rate, {}, {})
+        library = PromptLibrary.load(self.folder, self.rate)
+        for _, prompt in named:
+            library.clip(prompt)
+        return library
+
+    def _named_prompts(self) -> list[tuple[str, Prompt]]:
+        """All prompts that stand in class lines, with the class that says them."""
+        named: list[tuple[str, Prompt]] = []
+        for state in self.graph.states:
+            options = attrs.asdict(state.options, recurse=False)
+            said = [options.get(name) for name in _PROMPT_OPTIONS]
+            named += [(state.__qualname__, p) for p in (*said, *options.get("reprompts", ())) if p is not None]
+        return named
+
+
+def _takes_argument(name: str, factory: Callable[..., Any]) -> bool:
+    """Whether a data factory wants ``Started``: it does if it has a parameter without a default."""
+    needed = [
+        p
+        for p in inspect.signature(factory).parameters.values()
+        if p.default is p.empty and p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD)
+    ]
+    if len(needed) > 1:
+        raise FlowDefinitionError(
+            f"Flow({name!r}): data={factory!r} needs {', '.join(p.name for p in needed)}; "
+            "give its fields defaults, or make it a function of Started"
+        )
+    return bool(needed)

@@ -1,0 +1,169 @@
+"""The graph of a flow, read from the annotations of its handlers without running anything."""
+
+from __future__ import annotations
+
+import difflib
+import types
+import typing
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, cast
+
+import attrs
+from attrs import frozen
+
+from callflow.errors import FlowDefinitionError
+from callflow.flow.definition import is_kind, overrides
+from callflow.flow.state import KEYS_ATTRIBUTE, State
+
+Scope = Mapping[str, Any]
+
+REQUIRED: Mapping[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
+    # kind: (options, handlers) that a state of it cannot do without
+    "Say": (("prompt",), ("then",)),
+    "Menu": (("prompt",), ("on_failed",)),
+    "CollectDigits": (("prompt",), ("on_digits", "on_failed")),
+    "State": (("timeout",), ("on_timeout",)),
+}
+
+
+@frozen
+class Edge:
+    """One way from a state to another."""
+
+    source: type[State[Any]]
+    handler: str
+    """Name of the method that returns the target; the edge's label."""
+    target: type[State[Any]]
+    keys: tuple[str, ...] = ()
+    """Keys that call the handler, where it is one of a menu."""
+
+
+@frozen
+class Graph:
+    """All states that can be reached from the start, in the order of reaching, and all edges between them."""
+
+    states: tuple[type[State[Any]], ...]
+    edges: tuple[Edge, ...]
+
+    def allows(self, source: type[State[Any]], handler: str, target: type[State[Any]]) -> bool:
+        """Say whether the annotation of *handler* names *target*."""
+        return any(e.source is source and e.handler == handler and e.target is target for e in self.edges)
+
+    def declared(self, source: type[State[Any]], handler: str) -> str:
+        """Name the targets of a handler, for messages."""
+        names = [e.target.__name__ for e in self.edges if e.source is source and e.handler == handler]
+        return " | ".join(names) or "None"
+
+
+def read_graph(start: type[State[Any]], scope: Scope) -> Graph:
+    """Walk from *start* along the annotations.
+
+    Args:
+        start: The first state.
+        scope: Names for annotations that their own module does not hold: states defined inside a function.
+
+    Raises:
+        FlowDefinitionError: An annotation names something that does not exist or is no state, or a state that can be
+            reached lacks an option or a handler that its kind needs.
+    """
+    states, edges = [start], []
+    for state in states:  # grows while it is walked
+        _check_complete(state)
+        for edge in _edges_of(state, scope):
+            edges.append(edge)
+            if edge.target not in states:
+                states.append(edge.target)
+    return Graph(tuple(states), tuple(edges))
+
+
+def handlers_of(state: type[State[Any]]) -> dict[str, Callable[..., Any]]:
+    """Find the methods of a state that may move the call: the user's own hooks, keys and ``run``."""
+    found: dict[str, Callable[..., Any]] = {}
+    for base in reversed(state.__mro__):
+        if base is object or is_kind(base):
+            continue
+        for name, member in vars(base).items():
+            if name.startswith("on_") or name in ("run", "then") or hasattr(member, KEYS_ATTRIBUTE):
+                found[name] = member
+    return found
+
+
+def _edges_of(state: type[State[Any]], scope: Scope) -> Iterator[Edge]:
+    for name, handler in handlers_of(state).items():
+        keys = getattr(handler, KEYS_ATTRIBUTE, ())
+        for target in _targets(state, name, handler, scope):
+            yield Edge(state, name, target, keys)
+
+
+def _targets(
+    state: type[State[Any]], name: str, handler: Callable[..., Any], scope: Scope
+) -> Iterator[type[State[Any]]]:
+    where = f"{state.__qualname__}.{name}"
+    for member in _members(_return_of(where, handler, scope)):
+        target = typing.get_origin(member) or member
+        if not (isinstance(target, type) and issubclass(target, State)):
+            raise FlowDefinitionError(
+                f"{where}: its annotation names {member!r}, which is no state; name state classes, or None for staying"
+            )
+        yield target
+
+
+def _return_of(where: str, handler: Callable[..., Any], scope: Scope) -> Any:
+    """Resolve the return annotation alone: parameters may well be annotated with names for type-checkers only."""
+    names = {**getattr(handler, "__globals__", {}), **scope}
+    holder = type("Returns", (), {"__annotations__": {"return": handler.__annotations__["return"]}})
+    try:
+        return typing.get_type_hints(holder, names)["return"]
+    except NameError as missing:
+        raise FlowDefinitionError(f"{where}: {_explain(missing, names)}") from missing
+
+
+def _explain(missing: NameError, names: Scope) -> str:
+    wanted = str(missing.name)
+    states = [name for name, value in names.items() if isinstance(value, type) and issubclass(value, State)]
+    near = difflib.get_close_matches(wanted, states, n=1)
+    cure = (
+        f"did you mean {near[0]}?"
+        if near
+        else "import it outside of TYPE_CHECKING; for states defined inside a function give Flow(…, scope=locals())"
+    )
+    return f"its annotation names {wanted}, which does not exist when the flow is made; {cure}"
+
+
+def _members(annotation: Any) -> Iterator[Any]:
+    if typing.get_origin(annotation) in (typing.Union, types.UnionType):
+        for member in typing.get_args(annotation):
+            yield from _members(member)
+    elif annotation is not None and annotation is not types.NoneType:
+        yield annotation
+
+
+def _check_complete(state: type[State[Any]]) -> None:
+    if is_kind(state):
+        raise FlowDefinitionError(f"{state.__name__} itself is no state of a flow; make a subclass of it")
+    options, handlers = REQUIRED.get(state.kind, ((), ()))
+    for option in options:
+        if getattr(state.options, option) is None:
+            raise FlowDefinitionError(f"{state.__qualname__} has no {option}; add {option}=… to its class line")
+    for handler in handlers:
+        if not overrides(state, handler):
+            raise FlowDefinitionError(f"{state.__qualname__} has no {handler}; say in it where the call goes then")
+    if state.kind == "Menu" and not getattr(state, "choices")():  # noqa: B009  # only a Menu has it
+        raise FlowDefinitionError(f"{state.__qualname__} has no key; give a method @key(\"1\")")
+
+
+def check_start(start: type[State[Any]]) -> None:
+    """Check that the first state can be made from nothing.
+
+    Raises:
+        FlowDefinitionError: It is no state class, or has a field without a default.
+    """
+    given: Any = start
+    if not (isinstance(given, type) and issubclass(given, State)):
+        raise FlowDefinitionError(f"start={start!r} is no state class; write start=Welcome, not start=Welcome()")
+    fields: Any = attrs.fields(cast("Any", start))
+    needed = [a.name for a in fields if a.default is attrs.NOTHING and a.init]
+    if needed:
+        raise FlowDefinitionError(
+            f"{start.__qualname__} is the start, but needs {', '.join(needed)}; give {needed[0]} a default"
+        )

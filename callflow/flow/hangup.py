@@ -1,0 +1,58 @@
+"""``Hangup``: an end of the flow, with last words that are heard."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+import attrs
+
+from callflow.flow.call import D
+from callflow.flow.conduct import Conduct, Finish, Speak, Step
+from callflow.flow.prompts import Prompt
+from callflow.flow.state import INHERIT, State, StateOptions
+
+
+@attrs.frozen(kw_only=True)
+class HangupOptions(StateOptions):
+    """Options of ``Hangup``."""
+
+    prompt: Prompt | None = None
+    branch: str = "A"
+
+    def __attrs_post_init__(self) -> None:
+        if self.branch not in ("A", "B"):
+            raise ValueError(f"branch={self.branch!r}; a Passthru has the branches 'A' (200) and 'B' (302)")
+
+
+class Hangup(State[D]):
+    """An end of the flow: closes the stream, so that Exotel goes on with the next applet.
+
+    Its prompt, if any, is heard to its end (or to its deadline) before anything is closed; keys cannot cut it.
+
+    Class keywords:
+        prompt: Said before closing.
+        branch: What the next Passthru of this call is answered: ``"A"`` (200) or ``"B"`` (302). In Exotel's flow builder
+            a Passthru after the Voicebot applet sends the caller to one applet or the other.
+    """
+
+    options: ClassVar[Any] = HangupOptions()
+    final: ClassVar[bool] = True
+    kind: ClassVar[str] = "Hangup"
+
+    def __init_subclass__(cls, *, prompt: Prompt | None = INHERIT, branch: str = INHERIT) -> None:
+        super(State, cls).__init_subclass__()
+        cls._define(prompt=prompt, branch=branch)
+
+    def conduct(self, at: float) -> Conduct:
+        return _LastWords(self.options.prompt)
+
+
+class _LastWords(Conduct):
+    def __init__(self, prompt: Prompt | None) -> None:
+        self._prompt = prompt
+
+    def enter(self, at: float) -> Step:
+        return Finish() if self._prompt is None else Speak(self._prompt, barge_in=None)
+
+    def prompt_ended(self, at: float) -> Step:
+        return Finish()

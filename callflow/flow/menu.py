@@ -1,0 +1,84 @@
+"""``Menu``: one key out of several."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+from callflow.flow.call import BargeIn, Call, D
+from callflow.flow.conduct import Conduct, Deliver, Step
+from callflow.flow.keys import Entry, Failed, TypeAheadPolicy
+from callflow.flow.prompts import Prompt
+from callflow.flow.question import Question, QuestionOptions
+from callflow.flow.state import INHERIT, KEYS_ATTRIBUTE, State
+
+
+class Menu(State[D]):
+    """Asks for one key. Each choice is a method with ``@key``; a key answers at once, also during the prompt.
+
+    Class keywords:
+        prompt: The question.
+        reprompts: What to say from the second attempt on, one prompt an attempt; the question itself if empty.
+        no_input, no_match: Said before asking again, by what went wrong.
+        tries: Attempts in all; then ``on_failed``.
+        first_digit: Seconds from the prompt's end to "no input".
+        barge_in: ``"dtmf"`` (default): a key cuts the prompt. None: keys wait until it was heard.
+        typeahead: As in ``State``.
+    """
+
+    options: ClassVar[Any] = QuestionOptions()
+    kind: ClassVar[str] = "Menu"
+
+    def __init_subclass__(  # noqa: PLR0913  # these keywords are the class line that users write
+        cls,
+        *,
+        prompt: Prompt = INHERIT,
+        reprompts: tuple[Prompt, ...] = INHERIT,
+        no_input: Prompt = INHERIT,
+        no_match: Prompt = INHERIT,
+        tries: int = INHERIT,
+        first_digit: float = INHERIT,
+        barge_in: BargeIn = INHERIT,
+        typeahead: TypeAheadPolicy = INHERIT,
+    ) -> None:
+        super(State, cls).__init_subclass__()
+        cls._define(
+            prompt=prompt,
+            reprompts=reprompts,
+            no_input=no_input,
+            no_match=no_match,
+            tries=tries,
+            first_digit=first_digit,
+            barge_in=barge_in,
+            typeahead=typeahead,
+        )
+
+    def on_failed(self, call: Call[D], why: Failed) -> State[D]:
+        """The tries are used up. Called once; ``why`` says how the last one failed and how many there were."""
+        raise NotImplementedError
+
+    @classmethod
+    def choices(cls) -> Mapping[str, str]:
+        """Which key calls which method, in the order of the class body; a subclass's own keys win."""
+        found: dict[str, str] = {}
+        for base in reversed(cls.__mro__):
+            for name, member in vars(base).items():
+                found |= dict.fromkeys(getattr(member, KEYS_ATTRIBUTE, ()), name)
+        return found
+
+    def conduct(self, at: float) -> Conduct:
+        options: QuestionOptions = self.options
+        choices = self.choices()
+        longest = max(options.total, options.first_digit)
+        entry = Entry(allowed=frozenset(choices), first_digit=options.first_digit, total=longest)
+        return Question(options, entry, self._chosen, at)
+
+    def _chosen(self, digit: str) -> Step:
+        name = self.choices()[digit]
+        return Deliver(name, (digit,) if _takes_key(getattr(self, name)) else ())
+
+
+def _takes_key(handler: Any) -> bool:
+    """Whether a bound handler has a parameter beside the call."""
+    return len(inspect.signature(handler).parameters) > 1

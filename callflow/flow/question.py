@@ -1,0 +1,118 @@
+"""Asking the caller for keys: what ``Menu`` and ``CollectDigits`` have in common, as one pure conduct.
+
+An attempt is a prompt and a ``Collector``. A failed attempt says what went wrong and asks again, until the tries are
+used up; the last failure goes to ``on_failed``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import attrs
+
+from callflow.flow.call import BargeIn
+from callflow.flow.conduct import WAIT, Conduct, Deliver, Speak, Step
+from callflow.flow.keys import Collector, Complete, Entry, Failed, GiveUp, Outcome, Tries
+from callflow.flow.prompts import Prompt
+from callflow.flow.state import StateOptions
+from callflow.wire.messages import Dtmf
+
+
+@attrs.frozen(kw_only=True)
+class QuestionOptions(StateOptions):
+    """Options of every state that asks for keys."""
+
+    prompt: Prompt | None = None
+    reprompts: tuple[Prompt, ...] = ()
+    no_input: Prompt | None = None
+    no_match: Prompt | None = None
+    too_short: Prompt | None = None
+    tries: int = 3
+    barge_in: BargeIn = "dtmf"
+    first_digit: float = 5.0
+    between_digits: float = 3.0
+    total: float = 60.0
+    secret: bool = False
+
+    def __attrs_post_init__(self) -> None:
+        super().__attrs_post_init__()
+        self.new_tries()
+
+    def new_tries(self) -> Tries:
+        return Tries(allowed=self.tries, reprompts=self.reprompts)
+
+    def sorry(self, failed: Failed) -> tuple[str, ...]:
+        """What is said of a failure before asking again."""
+        said = {"no input": self.no_input, "no match": self.no_match, "too short": self.too_short or self.no_match}
+        return _parts(said.get(failed.name))
+
+
+def _parts(prompt: Prompt | None) -> tuple[str, ...]:
+    if prompt is None:
+        return ()
+    return (prompt,) if isinstance(prompt, str) else tuple(prompt)
+
+
+class Question(Conduct):
+    """Asks, collects, asks again.
+
+    Args:
+        options: What the class line said.
+        entry: What is asked for.
+        answered: Turns a whole entry into the step that it means.
+        at: Now.
+    """
+
+    def __init__(self, options: QuestionOptions, entry: Entry, answered: Callable[[str], Step], at: float) -> None:
+        assert options.prompt is not None, "checked when the flow is made"
+        self.secret = options.secret
+        self.takes_keys = True
+        self._options = options
+        self._prompt = options.prompt
+        self._entry = entry
+        self._answered = answered
+        self._tries = options.new_tries()
+        self._collector = Collector(entry, at=at, prompt_playing=True)
+
+    @property
+    def deadline(self) -> float | None:  # type: ignore[override]  # computed here, a plain attribute in the base
+        return self._collector.deadline
+
+    def enter(self, at: float) -> Step:
+        return Speak(self._prompt, self._options.barge_in)
+
+    def prompt_ended(self, at: float) -> Step:
+        self._collector.prompt_ended(at)
+        return WAIT
+
+    def press(self, key: Dtmf, at: float) -> Step:
+        return self._judge(self._collector.press(key.digit, at), at)
+
+    def due(self, at: float) -> Step:
+        return self._judge(self._collector.due(at), at)
+
+    def stayed(self, at: float) -> Step:
+        self.takes_keys = True
+        self._collector = Collector(self._entry, at=at, prompt_playing=False)
+        return WAIT
+
+    def _judge(self, outcome: Outcome | None, at: float) -> Step:
+        match outcome:
+            case None:
+                return WAIT
+            case Complete():
+                self.late_terminator = self._collector.late_terminator
+                self.takes_keys = False
+                return self._answered(outcome.digits)
+            case Failed():
+                return self._ask_again(outcome, at)
+
+    def _ask_again(self, failed: Failed, at: float) -> Step:
+        match self._tries.failed(failed):
+            case GiveUp(last):
+                self.takes_keys = False
+                return Deliver("on_failed", (last,))
+            case again:
+                self._collector = Collector(self._entry, at=at, prompt_playing=True)
+                asked = _parts(again.prompt or self._prompt)
+                return Speak((*self._options.sorry(failed), *asked), self._options.barge_in)

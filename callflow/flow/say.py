@@ -1,0 +1,59 @@
+"""``Say``: an announcement, and what comes after it."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+import attrs
+
+from callflow.flow.call import BargeIn, Call, D
+from callflow.flow.conduct import Conduct, Deliver, Speak, Step
+from callflow.flow.keys import TypeAheadPolicy
+from callflow.flow.prompts import Prompt
+from callflow.flow.state import INHERIT, State, StateOptions
+
+
+@attrs.frozen(kw_only=True)
+class SayOptions(StateOptions):
+    """Options of ``Say``."""
+
+    prompt: Prompt | None = None
+    barge_in: BargeIn = "dtmf"
+
+
+class Say(State[D]):
+    """Says something and goes on when it was heard, or cut by a key that the next state then gets.
+
+    Class keywords:
+        prompt: What to say.
+        barge_in: ``"dtmf"`` (default) lets any key cut it; None makes it heard to its end.
+        typeahead: As in ``State``.
+    """
+
+    options: ClassVar[Any] = SayOptions()
+    kind: ClassVar[str] = "Say"
+
+    def __init_subclass__(
+        cls, *, prompt: Prompt = INHERIT, barge_in: BargeIn = INHERIT, typeahead: TypeAheadPolicy = INHERIT
+    ) -> None:
+        super(State, cls).__init_subclass__()
+        cls._define(prompt=prompt, barge_in=barge_in, typeahead=typeahead)
+
+    def then(self, call: Call[D]) -> State[D]:
+        """It was said. Called once; returns the next state."""
+        raise NotImplementedError
+
+    def conduct(self, at: float) -> Conduct:
+        return _Announcement(self.options)
+
+
+class _Announcement(Conduct):
+    def __init__(self, options: SayOptions) -> None:
+        self._options = options
+
+    def enter(self, at: float) -> Step:
+        assert self._options.prompt is not None, "checked when the flow is made"
+        return Speak(self._options.prompt, self._options.barge_in)
+
+    def prompt_ended(self, at: float) -> Step:
+        return Deliver("then")

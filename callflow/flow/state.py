@@ -1,0 +1,139 @@
+"""States: the classes that users write. One class is one moment of a call.
+
+Options stand in the class line, data in fields, behaviour in handlers. What a handler may return is its annotation:
+that is the list of the state's transitions, and the engine holds it to it. Handlers are plain functions that decide;
+``run`` is the one place that waits, and it ends when its state is left.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, ClassVar, Generic, TypeVar, dataclass_transform
+
+import attrs
+
+from callflow.errors import FlowDefinitionError
+from callflow.flow.call import Call, D, EndedCall
+from callflow.flow.conduct import Conduct, Deliver, Step
+from callflow.flow.definition import check_class, is_kind, overrides
+from callflow.flow.keys import TypeAheadPolicy
+from callflow.wire.messages import KEYS, Dtmf
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+INHERIT: Any = object()
+"""Default of every option: what the base class says."""
+
+KEYS_ATTRIBUTE = "__callflow_keys__"
+
+
+def key(*keys: str) -> Callable[[F], F]:
+    """Make a method of a ``Menu`` the handler of one key, or of several.
+
+    The method takes the call and may take the key as one more argument; it returns the next state, or None to wait for
+    another key.
+
+    Raises:
+        FlowDefinitionError: There is no key, or one that is on no telephone.
+    """
+    strange = [one for one in keys if len(one) != 1 or one not in KEYS]
+    if strange or not keys:
+        shown = ", ".join(map(repr, strange)) or "nothing"
+        raise FlowDefinitionError(f"@key({shown}): the keys of a telephone are 0 to 9, * and #, one string each")
+
+    def mark(handler: F) -> F:
+        setattr(handler, KEYS_ATTRIBUTE, keys)
+        return handler
+
+    return mark
+
+
+@attrs.frozen(kw_only=True)
+class StateOptions:
+    """What every state can be told in its class line."""
+
+    timeout: float | None = None
+    """Seconds from entering the state to ``on_timeout``."""
+    typeahead: TypeAheadPolicy = "keep"
+    """What becomes of keys that came before this state asked: kept for it, or dropped and counted."""
+
+    def __attrs_post_init__(self) -> None:
+        if self.timeout is not None and not 0 < self.timeout < float("inf"):
+            raise ValueError(f"timeout={self.timeout!r} is no number of seconds above zero")
+
+
+@dataclass_transform(field_specifiers=(attrs.field,))
+class State(Generic[D]):
+    """A moment of a call. Subclass it with the flow's data type: ``class Balance(State[Caller], timeout=60.0)``.
+
+    Annotated names in the body are the state's data and become its constructor's parameters. A state that waits needs
+    ``timeout=`` (seconds from entering it) and ``on_timeout``.
+
+    Class keywords:
+        timeout: Seconds from entering the state to ``on_timeout``.
+        typeahead: ``"keep"`` or ``"drop"`` keys pressed before this state asked for them.
+    """
+
+    options: ClassVar[Any] = StateOptions()
+    """What the class line said; of the kind's own options class."""
+    final: ClassVar[bool] = False
+    """Whether the call ends in this state."""
+    kind: ClassVar[str] = "State"
+    """Name of the ready-made kind that the class is or descends from."""
+
+    def __init_subclass__(cls, *, timeout: float | None = INHERIT, typeahead: TypeAheadPolicy = INHERIT) -> None:
+        super().__init_subclass__()
+        cls._define(timeout=timeout, typeahead=typeahead)
+
+    @classmethod
+    def _define(cls, **given: Any) -> None:
+        """Settle the options and make the annotated names fields."""
+        chosen = {name: value for name, value in given.items() if value is not INHERIT}
+        try:
+            cls.options = attrs.evolve(cls.options, **chosen)
+        except ValueError as wrong:
+            raise FlowDefinitionError(f"{cls.__qualname__}: {wrong}") from wrong
+        attrs.define(slots=False)(cls)
+        if not is_kind(cls):
+            check_class(cls, KEYS_ATTRIBUTE)
+
+    # Hooks. The ones here do nothing; a subclass overrides those it wants.
+
+    async def run(self, call: Call[D]) -> State[D] | None:
+        """What the state does, as a script: the only place of a state that may wait.
+
+        Called once when the state is entered. The state that it returns is where the call goes; None leaves the state
+        waiting for its other handlers. Never called twice for one entering.
+
+        Cancellation:
+            It is cancelled when the state is left and when the call ends; what it started in the meantime is not undone.
+        """
+
+    def on_dtmf(self, call: Call[D], key: Dtmf) -> State[D] | None:
+        """A key came. Called for each; None stays. A state without this hook keeps keys for the next that asks."""
+
+    def on_timeout(self, call: Call[D]) -> State[D] | None:
+        """``timeout`` has passed since the state was entered. Called at most once; None stays."""
+
+    def on_hangup(self, call: EndedCall[D]) -> None:
+        """The call is over. Called once, for the state it ended in; nothing can be sent any more."""
+
+    def conduct(self, at: float) -> Conduct:
+        """Make the object that drives this state. For kinds of states; users do not call it."""
+        return WaitingConduct(self, at)
+
+
+class WaitingConduct(Conduct):
+    """Conduct of a plain ``State``: keys go to ``on_dtmf``, the time-out to ``on_timeout``."""
+
+    def __init__(self, state: State[Any], at: float) -> None:
+        timeout = state.options.timeout
+        self.deadline = None if timeout is None else at + timeout
+        self.takes_keys = overrides(type(state), "on_dtmf")
+
+    def press(self, key: Dtmf, at: float) -> Step:
+        return Deliver("on_dtmf", (key,))
+
+    def due(self, at: float) -> Step:
+        self.deadline = None
+        return Deliver("on_timeout")

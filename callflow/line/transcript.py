@@ -1,0 +1,269 @@
+"""The transcript: a call as a person would tell it, from what was heard at the line and what the caller did.
+
+``Conversation`` holds the facts and ``Result`` what became of the script; ``Teller`` turns the facts into lines while
+the call goes on. The last functions measure what the caller felt: how long the bot took to answer, and how long it
+went on talking after a key.
+"""
+
+from __future__ import annotations
+
+import heapq
+import math
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import assert_never
+
+from attrs import Factory, define, field, frozen
+
+from callflow.flow.secret import DOT
+from callflow.line.recognise import JOINT, HeardPrompt, Utterance, utterances
+from callflow.line.recording import KeyTone
+from callflow.line.script import (
+    Drop,
+    Ended,
+    Ending,
+    Enter,
+    Expectation,
+    HangUp,
+    Hear,
+    Play,
+    Press,
+    Quiet,
+    Reach,
+    Script,
+    Step,
+    duration,
+    render_step,
+)
+
+CUT_COLUMN = 60
+"""Where ``cut off`` stands behind what was said."""
+
+HEAR_WITHIN = 10.0
+"""Seconds that a ``hear`` or ``ended`` line without ``within`` waits."""
+
+STATE_WITHIN = 5.0
+"""Seconds that a ``state`` line without ``within`` waits."""
+
+_SENTENCE_ENDS = (".", "?", "!", "।")
+
+
+@frozen
+class Entered:
+    """The flow entered a state."""
+
+    at: float
+    """Seconds since the answer."""
+    name: str
+
+
+@define
+class Deed:
+    """Something that the caller did."""
+
+    step: Press | Enter | Play | HangUp | Drop
+    start: float
+    """Seconds since the answer."""
+    end: float = math.inf
+    """When it was done; infinity while it is being done."""
+    keys: int = 0
+    """How many keys were to be pressed."""
+
+
+@define
+class Conversation:
+    """A call as far as it has come."""
+
+    heard: Sequence[HeardPrompt] = ()
+    """What the bot was heard saying."""
+    deeds: list[Deed] = Factory(list)
+    """What the caller did."""
+    entered: Sequence[Entered] = ()
+    """The states that the flow entered, as far as they are known."""
+    tones: list[KeyTone] = Factory(list)
+    """The keys that a recording may let hear: none of a secret entry."""
+    ended_at: float = math.inf
+    """When the call ended, in seconds since the answer."""
+    ended: str = ""
+    """By whom and how, in words."""
+    settled: float = 0.0
+    """Seconds since the answer. Everything that was heard or done before is told."""
+
+
+@define
+class Teller:
+    """Turns a conversation into lines while it grows: each line once, in the order of time as far as that is known."""
+
+    _waiting: list[tuple[float, int, str]] = Factory(list)
+    _count: int = 0
+    _told: dict[str, int] = field(factory=lambda: dict.fromkeys(("heard", "deeds", "entered", "ended"), 0))
+
+    def lines(self, conversation: Conversation) -> Iterator[str]:
+        """Give the lines that can be told now and were not told before."""
+        self._take("heard", _said(conversation))
+        self._take("deeds", [(deed.start, _deed(deed)) for deed in conversation.deeds])
+        self._take("entered", [(entered.at, f"= {entered.name}") for entered in conversation.entered])
+        self._take("ended", [(conversation.ended_at, f"  {conversation.ended}")] if conversation.ended else [])
+        while self._waiting and self._waiting[0][0] < conversation.settled:
+            at, _, text = heapq.heappop(self._waiting)
+            yield f"{at:5.1f}  {text}"
+
+    def _take(self, kind: str, texts: Sequence[tuple[float, str]]) -> None:
+        for at, text in texts[self._told[kind] :]:
+            self._count += 1
+            heapq.heappush(self._waiting, (at, self._count, text))
+        self._told[kind] = len(texts)
+
+
+# What became of the script.
+
+
+@frozen(kw_only=True)
+class Outcome:
+    """What became of one step."""
+
+    step: Step
+    start: float
+    end: float
+    came: str = ""
+    """What came instead of what was expected; empty if the step holds."""
+
+    @property
+    def held(self) -> bool:
+        return not self.came
+
+
+@frozen(kw_only=True)
+class Result:
+    """What became of a script."""
+
+    script: Script
+    outcomes: tuple[Outcome, ...]
+    """Of the steps up to the first that does not hold."""
+    conversation: Conversation
+
+    @property
+    def failure(self) -> str:
+        """Line, expectation and what came, of the step that does not hold; empty if all hold."""
+        failed = next((outcome for outcome in self.outcomes if not outcome.held), None)
+        if failed is None:
+            return ""
+        return f"{self.script.path}:{failed.step.line}: expected {expected(failed.step)}; {failed.came}"
+
+    @property
+    def expectations(self) -> int:
+        """How many steps expect something."""
+        return sum(isinstance(step, Expectation) for step in self.script.steps)
+
+    @property
+    def holding(self) -> int:
+        """How many of those hold."""
+        return sum(isinstance(outcome.step, Expectation) and outcome.held for outcome in self.outcomes)
+
+
+_ENDINGS = {None: "", Ending.COMPLETE: " to its end", Ending.CUT: " cut off"}
+
+
+def expected(step: Step) -> str:
+    """Say what a step expects, as it stands behind the word "expected"."""
+    match step:
+        case Hear():
+            words = "the words " if step.spoken else ""
+            return f'to hear {words}"{step.prompt}"{_ENDINGS[step.ending]} within {_within(step.within, HEAR_WITHIN)}'
+        case Reach():
+            return f"state {step.name} within {_within(step.within, STATE_WITHIN)}"
+        case Quiet():
+            return f"silence within {duration(step.within)}"
+        case Ended():
+            by = f" by the {step.by.value}" if step.by else ""
+            return f"the end of the call{by} within {_within(step.within, HEAR_WITHIN)}"
+        case _:
+            return f"that this can be done: {render_step(step)}"
+
+
+def _within(seconds: float | None, usual: float) -> str:
+    return f"{usual if seconds is None else seconds:g} s"
+
+
+# What was said.
+
+
+def _said(conversation: Conversation) -> list[tuple[float, str]]:
+    """Write what was said, a line a sentence; the last only when no more of it can come."""
+    sentences = [sentence for utterance in utterances(conversation.heard) for sentence in _sentences(utterance)]
+    if sentences and sentences[-1].end + JOINT >= conversation.settled:
+        sentences.pop()
+    return [(sentence.start, _sentence(sentence)) for sentence in sentences]
+
+
+def _sentences(utterance: Utterance) -> Iterator[Utterance]:
+    """Part an utterance after what ends like a sentence; the words of a number stay together."""
+    parts: list[HeardPrompt] = []
+    for part in utterance.parts:
+        parts.append(part)
+        if part.words.endswith(_SENTENCE_ENDS) or part is utterance.parts[-1]:
+            yield Utterance(tuple(parts))
+            parts.clear()
+
+
+def _sentence(sentence: Utterance) -> str:
+    text = "◀ " + " ".join(map(_words, sentence.parts))
+    return f"{text:<{CUT_COLUMN}}cut off" if sentence.cut else text
+
+
+def _words(heard: HeardPrompt) -> str:
+    if not heard.name:
+        return f"({heard})"
+    if not heard.cut:
+        return heard.words
+    share = min(1.0, heard.seconds / heard.of_seconds)
+    return heard.words[: round(share * len(heard.words))].rstrip() + "…"
+
+
+def _deed(deed: Deed) -> str:
+    match deed.step:
+        case Press():
+            return f"▶ keys {deed.step.digits}"
+        case Enter():
+            return f"▶ keys {deed.step.digits or DOT * deed.keys}"
+        case Play():
+            return f"▶ says “{Path(deed.step.file).stem.replace('_', ' ')}”"
+        case HangUp():
+            return "▶ hangs up"
+        case Drop():
+            return "▶ loses the line"
+        case _:
+            assert_never(deed.step)
+
+
+# What the caller felt, in seconds; measured on what the line heard.
+
+
+def waits(conversation: Conversation) -> list[float]:
+    """Measure from the end of each entry or saying to the begin of the answer, where the next thing was an answer."""
+    starts = [utterance.start for utterance in utterances(conversation.heard)]
+    found = []
+    for deed, until in _spoken_deeds(conversation):
+        answer = next((start for start in starts if deed.start <= start < until), math.inf)
+        if deed.end <= answer < math.inf:
+            found.append(answer - deed.end)
+    return found
+
+
+def barge_ins(conversation: Conversation) -> list[float]:
+    """Measure from the begin of each entry or saying that cut the bot short to the end of the bot's voice."""
+    said = utterances(conversation.heard)
+    return [
+        utterance.end - deed.start
+        for deed, until in _spoken_deeds(conversation)
+        for utterance in said
+        if utterance.cut and utterance.start <= deed.start < utterance.end <= until
+    ]
+
+
+def _spoken_deeds(conversation: Conversation) -> Iterator[tuple[Deed, float]]:
+    """Give what the caller keyed or said, each with the begin of what the caller did next."""
+    nexts = [deed.start for deed in conversation.deeds[1:]] + [math.inf]
+    for deed, until in zip(conversation.deeds, nexts, strict=False):
+        if isinstance(deed.step, Press | Enter | Play):
+            yield deed, until

@@ -1,0 +1,1 @@
+"""The server: the door that strangers knock at, its HTTP side, and the calls behind it."""

@@ -1,0 +1,222 @@
+"""The door: one connection from its first byte to its last, and the firewall round it.
+
+The door reads the request's head itself, under one deadline, decides who may come in, and hands on: a good upgrade to
+``answer``, any other request to ``requests``. Whatever goes wrong in there, and whatever a stranger sends, ends this
+connection and no other: no exception leaves ``serve``. Who is sent away is told why in a form that it can read.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections import Counter
+from collections.abc import Awaitable, Callable
+
+import trio
+from attrs import define, field
+
+from callflow.call.port import RECEIVE_BYTES, BytePort
+from callflow.server.credentials import Credentials
+from callflow.server.head import (
+    UPGRADE_REQUIRED,
+    BadHead,
+    HeadReader,
+    Refusal,
+    RequestHead,
+    check_upgrade,
+    refusal_bytes,
+)
+from callflow.server.limits import Gate, Limits
+
+log = logging.getLogger("callflow.server")
+
+OPEN_PATHS = frozenset({"/live", "/ready"})
+"""What answers without credentials, since load balancers ask without any; it says nothing about callers."""
+
+Handler = Callable[[RequestHead, BytePort, bytes], Awaitable[None]]
+
+_UNKNOWN = Refusal(401, "credentials are missing or wrong", (("WWW-Authenticate", 'Basic realm="callflow"'),))
+_FOREIGN = Refusal(403, "connections from other sites' pages are not taken")
+_NO_STREAM = Refusal(404, "no stream is served on this path")
+_TOO_BIG = Refusal(413, "the body is too large")
+_DRAINING = Refusal(503, "the server is going down")
+
+
+@define(kw_only=True)
+class Door:
+    """Who comes in. One for all connections of a listener."""
+
+    limits: Limits
+    gate: Gate
+    credentials: Credentials | None
+    """Asked of upgrades and of all requests outside ``OPEN_PATHS``; None lets everybody in."""
+    streams: Callable[[str], bool]
+    """Says whether a path is one of a stream."""
+    answer: Handler
+    """Takes a good, authenticated upgrade, its port, and the bytes that came behind its head. It sends the 101
+    itself, and the call is over when it returns."""
+    requests: Handler
+    """Takes every other request, its port, and all bytes read so far (head first). The answer is out when it returns;
+    the port is left open."""
+    origins: frozenset[str] = frozenset()
+    """Pages that may open streams, as ``https://host``, beside those of this server. Exotel names no origin; a
+    browser always does, and so gives away a page that uses its reader's place in the network (faults T7)."""
+    draining: bool = False
+    """Set when the server goes down: new upgrades are refused by 503."""
+    refused: Counter[str] = field(init=False, factory=Counter)
+    """Who was sent away, by reason: ``head_timeout``, ``bad_request``, ``too_big``, ``auth``, ``origin``,
+    ``not_found``, ``capacity``, ``draining``."""
+    failed: int = field(init=False, default=0)
+    """Connections that the firewall ended."""
+    _warned: dict[str, float] = field(init=False, factory=dict)
+
+    async def serve(self, port: BytePort) -> None:
+        """Serve one connection, whatever comes; the port is closed when this returns.
+
+        Raises nothing but what is not an ``Exception``: cancellation and the interrupts of the process.
+
+        Cancellation:
+            The connection is closed at once.
+        """
+        try:
+            await self._admit(port)
+        except* Exception as group:
+            # The firewall of a connection, one of the two places that catch Exception (the engine is the other).
+            self.failed += 1
+            log.exception("connection failed", exc_info=_only(group), extra={"peer": port.peer})
+        finally:
+            port.close()
+
+    async def _admit(self, port: BytePort) -> None:
+        full = self.gate.admit(port.peer)
+        if full is not None:
+            # Before the head is read: reading it would cost what we do not have.
+            await self._refuse(port, "capacity", Refusal(503, full))
+            return
+        try:
+            await self._read_and_route(port)
+        finally:
+            self.gate.leave(port.peer)
+
+    async def _read_and_route(self, port: BytePort) -> None:
+        reader = HeadReader(self.limits)
+        try:
+            head = await self._read_head(port, reader)
+        except BadHead as bad:
+            await self._refuse(port, _KINDS.get(bad.status, "bad_request"), Refusal(bad.status, bad.reason))
+        else:
+            if head is not None:
+                await self._route(head, port, reader.rest)
+
+    async def _read_head(self, port: BytePort, reader: HeadReader) -> RequestHead | None:
+        """Read a head; None if the peer left before it was whole."""
+        with trio.move_on_after(self.limits.head):
+            while True:
+                # No more than a head's length at once, so that frames sent ahead of the 101 stay few (faults F19).
+                data = await _receive(port, self.limits.head_bytes)
+                if not data:
+                    return None
+                head = reader.feed(data)
+                if head is not None:
+                    return head
+        raise BadHead(408, f"no request came within {self.limits.head:g} seconds")
+
+    async def _route(self, head: RequestHead, port: BytePort, rest: bytes) -> None:
+        refused = self._refusal_of(head, port)
+        if refused is not None:
+            await self._refuse(port, *refused)
+        elif head.wants_upgrade:
+            await self.answer(head, port, rest)
+        else:
+            await self.requests(head, port, head.raw + rest)
+            await self._let_read(port)
+
+    def _refusal_of(self, head: RequestHead, port: BytePort) -> tuple[str, Refusal] | None:
+        """Decide about a request, before any answer to it."""
+        if not self._is_allowed(head):
+            return "auth", _UNKNOWN
+        return self._refusal_of_upgrade(head, port) if head.wants_upgrade else self._refusal_of_request(head)
+
+    def _is_allowed(self, head: RequestHead) -> bool:
+        if self.credentials is None or (head.path in OPEN_PATHS and not head.wants_upgrade):
+            return True
+        return self.credentials.allow(head.header("authorization"))
+
+    def _refusal_of_request(self, head: RequestHead) -> tuple[str, Refusal] | None:
+        if self.streams(head.path):
+            return "bad_request", UPGRADE_REQUIRED
+        if (head.content_length or 0) > self.limits.body_bytes:
+            return "too_big", _TOO_BIG
+        return None
+
+    def _refusal_of_upgrade(self, head: RequestHead, port: BytePort) -> tuple[str, Refusal] | None:
+        if not self.streams(head.path):
+            return "not_found", _NO_STREAM
+        malformed = check_upgrade(head)
+        if malformed is not None:
+            return "bad_request", malformed
+        if not self._is_origin_known(head):
+            return "origin", _FOREIGN
+        if self.draining:
+            return "draining", _DRAINING
+        full = self.gate.upgrade(port.peer)
+        return None if full is None else ("capacity", Refusal(503, full))
+
+    def _is_origin_known(self, head: RequestHead) -> bool:
+        origin = head.header("origin")
+        return origin is None or origin in self.origins or origin.partition("://")[2] == head.header("host")
+
+    async def _refuse(self, port: BytePort, kind: str, refusal: Refusal) -> None:
+        self.refused[kind] += 1
+        self._tell(port, kind, refusal)
+        with trio.move_on_after(self.limits.linger):
+            rest = refusal_bytes(refusal)
+            try:
+                while rest := rest[port.try_send(rest) :]:
+                    await port.wait_writable()
+            except (trio.BrokenResourceError, trio.ClosedResourceError):
+                return  # nobody is there to read it
+        await self._let_read(port)
+
+    def _tell(self, port: BytePort, kind: str, refusal: Refusal) -> None:
+        """Log a refusal: at most one warning a second of each kind, since strangers can cause any number of them."""
+        now = trio.current_time()
+        quiet = now < self._warned.get(kind, -1.0) + 1.0
+        if not quiet:
+            self._warned[kind] = now
+        extra = {"peer": port.peer, "kind": kind, "status": refusal.status, "count": self.refused[kind]}
+        log.log(logging.DEBUG if quiet else logging.WARNING, "call refused", extra=extra)
+
+    async def _let_read(self, port: BytePort) -> None:
+        """Give the peer time to read our answer: closing on unread bytes would reset it (faults B17)."""
+        port.send_eof()
+        left = self.limits.linger_bytes
+        with trio.move_on_after(self.limits.linger):
+            while left > 0:
+                data = await _receive(port, RECEIVE_BYTES)
+                if not data:
+                    return
+                left -= len(data)
+
+
+_KINDS = {408: "head_timeout", 431: "too_big"}
+
+
+async def _receive(port: BytePort, limit: int) -> bytes:
+    """Receive some bytes; none at the end, be it by a reset or because the port was closed from elsewhere.
+
+    Cancellation:
+        Nothing was received.
+    """
+    await trio.lowlevel.checkpoint()  # a peer that always has something to say must not keep others waiting
+    try:
+        while (data := port.try_receive(limit)) is None:
+            await port.wait_readable()
+    except (trio.BrokenResourceError, trio.ClosedResourceError):
+        return b""
+    return data
+
+
+def _only(group: ExceptionGroup[Exception]) -> Exception:
+    """Take an exception out of its group where it is alone, so that its traceback reads as it happened."""
+    first = group.exceptions[0]
+    return first if len(group.exceptions) == 1 else group

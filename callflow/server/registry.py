@@ -1,0 +1,212 @@
+"""The registry: which calls there are, which were announced, and what the next Passthru of a call is answered.
+
+Calls are found by Exotel's ``CallSid``, announcements too: the first Passthru for a ``CallSid`` wins, a repeated one is
+answered the same and changes nothing (R39). Whatever strangers can add to is bounded, the oldest going first.
+"""
+
+from __future__ import annotations
+
+import inspect
+import logging
+from collections import Counter, OrderedDict, deque
+from collections.abc import AsyncIterator, Mapping
+from typing import Any
+
+import trio
+from attrs import Factory, define, frozen
+
+from callflow.call.call import CallTask
+from callflow.call.journal import Entry
+from callflow.flow.flow import Flow
+from callflow.flow.verdict import BRANCH_STATUS, Verdict
+from callflow.wire.passthru import PassthruReport
+
+log = logging.getLogger("callflow.server")
+
+MOST_ANNOUNCED = 1_000
+"""Calls that may be announced and not there yet (faults T2)."""
+
+MOST_ENDED = 1_000
+"""Ended calls whose last Passthru may still come."""
+
+FOLLOW_WAIT = 10.0
+"""Seconds that a reader of a journal waits for its call to begin: Exotel's own time for a handshake."""
+
+_UNREAD = 1_000
+"""Journal entries that a slow reader may leave behind before it is cut off."""
+
+
+@frozen
+class Announced:
+    """A call that a Passthru named before its stream."""
+
+    at: float
+    report: PassthruReport
+    verdict: Verdict
+
+
+@define(eq=False)
+class Registry:
+    """The calls of one server: the ``Desk`` of its HTTP side.
+
+    Args:
+        flow: What is served.
+        follow: Whether journals can be read along.
+        orphan: Seconds until an announced call without a stream is forgotten.
+    """
+
+    flow: Flow[Any]
+    follow: bool = False
+    orphan: float = 60.0
+    is_ready: bool = False
+    flagged: Counter[str] = Factory(Counter)
+    """Passthrus that changed nothing, by reason."""
+    _live: dict[str, CallTask] = Factory(dict)
+    _ended: OrderedDict[str, CallTask] = Factory(OrderedDict)
+    _announced: OrderedDict[str, Announced] = Factory(OrderedDict)
+    _deciding: dict[str, trio.Event] = Factory(dict)
+    _news: trio.Event = Factory(trio.Event)
+
+    # Calls.
+
+    @property
+    def live(self) -> tuple[CallTask, ...]:
+        """Calls that have started and are not over."""
+        return tuple(self._live.values())
+
+    def begun(self, task: CallTask) -> None:
+        """A call has started."""
+        self._live[task.call_id] = task
+        self._changed()
+
+    def over(self, task: CallTask) -> None:
+        """A call's task has ended; without effect for one that never started."""
+        if self._live.pop(task.call_id, None) is None or task.start is None:
+            return
+        self._announced.pop(task.start.call_sid, None)
+        self._ended[task.start.call_sid] = task
+        while len(self._ended) > MOST_ENDED:
+            self._ended.popitem(last=False)
+        self._changed()
+
+    def announced(self, call_sid: str) -> Mapping[str, str]:
+        """Give what the Passthru before the stream said, and what the flow's function added."""
+        self._forget_orphans()
+        known = self._announced.get(call_sid)
+        return {} if known is None else {**known.report.raw, **known.verdict.data}
+
+    async def wait_no_calls(self) -> None:
+        """Wait until no call is live."""
+        while self._live:
+            await self._news.wait()
+
+    def _changed(self) -> None:
+        self._news.set()
+        self._news = trio.Event()
+
+    def _find(self, call_sid: str) -> CallTask | None:
+        live = (task for task in self._live.values() if task.start is not None and task.start.call_sid == call_sid)
+        return next(live, None) or self._ended.get(call_sid)
+
+    # Passthru.
+
+    async def passthru(self, flow: str | None, report: PassthruReport) -> int:
+        """Take a Passthru; return 200 or 302.
+
+        Before the stream the flow's own function judges the call. After it, or while the flow is in its last state,
+        the answer is the branch of that state.
+
+        Cancellation:
+            The call is not announced.
+        """
+        if flow not in (None, self.flow.name):
+            self.flagged["unknown flow"] += 1
+            return 200
+        task = self._find(report.call_sid)
+        if task is not None:
+            return self._branch_of(task)
+        if report.after_stream:
+            self.flagged["unknown call"] += 1
+            return 200
+        return (await self._announce(report)).status
+
+    def _branch_of(self, task: CallTask) -> int:
+        options = None if task.engine is None else task.engine.state.options
+        return BRANCH_STATUS[getattr(options, "branch", "A")]
+
+    async def _announce(self, report: PassthruReport) -> Verdict:
+        """Judge a call once, also when its Passthru is repeated while it is being judged (first writer wins)."""
+        while (deciding := self._deciding.get(report.call_sid)) is not None:
+            await deciding.wait()
+        known = self._announced.get(report.call_sid)
+        if known is not None:
+            self.flagged["repeated"] += 1
+            return known.verdict
+        self._deciding[report.call_sid] = trio.Event()
+        try:
+            verdict = await self._judge(report)
+            self._announced[report.call_sid] = Announced(trio.current_time(), report, verdict)
+        finally:
+            self._deciding.pop(report.call_sid).set()
+        self._forget_orphans()
+        return verdict
+
+    async def _judge(self, report: PassthruReport) -> Verdict:
+        if self.flow.passthru is None:
+            return Verdict()
+        verdict = self.flow.passthru(report)
+        return await verdict if inspect.isawaitable(verdict) else verdict
+
+    def _forget_orphans(self) -> None:
+        oldest_kept = trio.current_time() - self.orphan
+        while self._announced:
+            oldest = next(iter(self._announced.values()))
+            if oldest.at >= oldest_kept and len(self._announced) <= MOST_ANNOUNCED:
+                return
+            self._announced.popitem(last=False)
+            self.flagged["orphan"] += 1
+
+    # What others may see.
+
+    def ready(self) -> bool:
+        """Say whether new calls are wanted."""
+        return self.is_ready
+
+    def counts(self) -> Mapping[str, int]:
+        """Give numbers for whoever watches."""
+        return {"calls": len(self._live), "announced": len(self._announced)}
+
+    def feed(self, call_sid: str) -> AsyncIterator[str] | None:
+        """Follow a call's journal from its first entry to its last; None where that is not allowed."""
+        return self._follow(call_sid) if self.follow else None
+
+    async def _follow(self, call_sid: str) -> AsyncIterator[str]:
+        task = await self._wait_for(call_sid)
+        if task is None:
+            return
+        journal = task.driver.journal
+        unread: deque[Entry] = deque(journal.entries)
+        news = trio.Event()
+
+        def read(entry: Entry) -> None:
+            unread.append(entry)
+            news.set()
+
+        journal.readers.append(read)
+        try:
+            while len(unread) < _UNREAD:
+                while unread:
+                    yield unread.popleft().line()
+                if task.record is not None:
+                    return
+                news = trio.Event()
+                await news.wait()
+        finally:
+            journal.readers.remove(read)
+
+    async def _wait_for(self, call_sid: str) -> CallTask | None:
+        with trio.move_on_after(FOLLOW_WAIT):
+            while (task := self._find(call_sid)) is None:
+                await self._news.wait()
+            return task
+        return None

@@ -1,0 +1,215 @@
+"""The server: a listener, the door, the calls behind it, and an orderly end.
+
+``serve_websocket`` is not used: one bad connection would end it, and every call with it.
+"""
+
+from __future__ import annotations
+
+import logging
+import random
+import signal
+from collections.abc import Sequence
+from typing import Any
+
+import attrs
+import trio
+from attrs import define, field
+
+from callflow.call.call import CallTask, LineSettings, Socket
+from callflow.call.link import Link
+from callflow.call.port import BytePort, SocketPort
+from callflow.call.record import CallRecord
+from callflow.flow.flow import Flow
+from callflow.server.asgi import RequestServer
+from callflow.server.door import Door
+from callflow.server.head import RequestHead
+from callflow.server.http import make_app
+from callflow.server.limits import Gate
+from callflow.server.registry import Registry
+from callflow.server.settings import Settings
+from callflow.session.inputs import EndCause
+from callflow.session.timing import Timing
+
+log = logging.getLogger("callflow.server")
+
+STREAM_PATH = "/stream"
+
+_DIGITS = "0123456789abcdefghijklmnopqrstuvwxyz"
+
+
+@define(eq=False)
+class Server:
+    """Serves one flow. ``connect`` serves one connection over any byte port; ``run`` listens.
+
+    Args:
+        flow: What answers calls.
+        settings: What the operator set.
+        timing: Every wait of a call; only tests give another.
+        chance: Source of call ids and of each call's own chance.
+    """
+
+    flow: Flow[Any]
+    settings: Settings = field(factory=Settings)
+    timing: Timing | None = None
+    chance: random.Random = field(factory=random.Random)
+    registry: Registry = field(init=False)
+    door: Door = field(init=False)
+    records: list[CallRecord] = field(factory=list, init=False)
+    """Records of ended calls, newest last; at most a thousand are kept."""
+
+    def __attrs_post_init__(self) -> None:
+        settings = self.settings
+        self.registry = Registry(self.flow, follow=settings.feed)
+        limits = settings.limits
+        requests = RequestServer(make_app(self.registry, fallback=settings.passthru_fallback), limits)
+        self.door = Door(
+            limits=limits,
+            gate=Gate(limits),
+            credentials=settings.accepted,
+            streams=self._is_stream,
+            answer=self._answer,
+            requests=requests.serve,
+            origins=frozenset(settings.origins),
+        )
+
+    def load(self) -> None:
+        """Load what calls need; the server is ready afterwards.
+
+        Raises:
+            AudioError: A prompt is absent or cannot be played.
+        """
+        self.flow.library  # noqa: B018  # loads the prompts, once
+        self.registry.is_ready = True
+
+    async def connect(self, port: BytePort) -> None:
+        """Serve one connection to its end: the firewall is inside.
+
+        Cancellation:
+            The connection is dropped.
+        """
+        await self.door.serve(port)
+
+    def _is_stream(self, path: str) -> bool:
+        return path in (STREAM_PATH, f"{STREAM_PATH}/{self.flow.name}")
+
+    async def _answer(self, head: RequestHead, port: BytePort, rest: bytes) -> None:
+        link = Link(port)
+        await link.accept(head.raw, rest)
+        task = CallTask(
+            flow=self.flow,
+            socket=Socket(link=link, rate=_rate_of(head), parameters=_parameters_of(head)),
+            settings=self._line_settings(),
+            call_id="".join(self.chance.choices(_DIGITS, k=8)),
+            announced=self.registry.announced,
+            begun=self._begun,
+            chance=random.Random(self.chance.random()),  # noqa: S311  # chance for flows, not for secrets
+        )
+        try:
+            await task.run()
+        finally:
+            self._over(task)
+
+    def _line_settings(self) -> LineSettings:
+        settings = self.settings
+        own = Timing(open=settings.start_within, idle=settings.idle, call=settings.call_limit)
+        return LineSettings(timing=self.timing or own, codec=settings.codec, low_latency=settings.low_latency)
+
+    def _begun(self, task: CallTask) -> None:
+        self.door.gate.started(task.socket.link.peer)
+        self.registry.begun(task)
+
+    def _over(self, task: CallTask) -> None:
+        self.registry.over(task)
+        if task.record is not None:
+            self.records.append(task.record)
+            del self.records[:-1000]
+            log.info("call ended", extra={"record": _loggable(task.record)})
+
+    # Listening.
+
+    async def run(
+        self,
+        listeners: Sequence[trio.SocketListener] | None = None,
+        *,
+        task_status: trio.TaskStatus[int] = trio.TASK_STATUS_IGNORED,
+    ) -> None:
+        """Listen until cancelled or told to stop by SIGTERM or SIGINT; then drain, and return.
+
+        Args:
+            listeners: Open listeners; the settings' host and port if None.
+            task_status: Told the port when calls are answered.
+
+        Raises:
+            AudioError: A prompt is absent or cannot be played.
+            OSError: The port is taken, or is not ours to take.
+
+        Cancellation:
+            Every connection is dropped. To end calls in order, use ``drain``.
+        """
+        self.load()
+        if listeners is None:
+            listeners = await trio.open_tcp_listeners(self.settings.port, host=self.settings.host)
+        async with trio.open_nursery() as connections:
+            async with trio.open_nursery() as doors:
+                doors.start_soon(self._listen, listeners, connections)
+                log.info("server started", extra={"port": _port_of(listeners), "flow": self.flow.name})
+                task_status.started(_port_of(listeners))
+                await self._told_to_stop()
+                doors.cancel_scope.cancel()
+            await self.drain()
+            connections.cancel_scope.cancel()
+        log.info("server stopped")
+
+    async def _listen(self, listeners: Sequence[trio.SocketListener], connections: trio.Nursery) -> None:
+        await trio.serve_listeners(self._come_in, list(listeners), handler_nursery=connections)
+
+    async def _come_in(self, stream: trio.SocketStream) -> None:
+        try:
+            port = SocketPort(stream)
+        except OSError:
+            return  # gone before we looked: nobody to serve
+        await self.connect(port)
+
+    async def _told_to_stop(self) -> None:
+        with trio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals:
+            async for _ in signals:
+                return
+
+    async def drain(self) -> None:
+        """Refuse new calls, let running ones end for as long as is set, then end them with 1012.
+
+        Cancellation:
+            Running calls are dropped by whoever cancelled.
+        """
+        self.door.draining, self.registry.is_ready = True, False
+        log.info("server draining", extra={"calls": len(self.registry.live)})
+        with trio.move_on_after(self.settings.drain):
+            await self.registry.wait_no_calls()
+        for task in self.registry.live:
+            task.hang_up(EndCause.DRAIN, 1012)
+        timing = self.timing or Timing()
+        with trio.move_on_after(timing.close + timing.leave):
+            await self.registry.wait_no_calls()
+
+
+def _rate_of(head: RequestHead) -> int | None:
+    """Read the sample rate that the URL names, under either spelling (D14)."""
+    text = head.query.get("sample-rate") or head.query.get("sample_rate") or ""
+    return int(text) if text.isascii() and text.isdigit() and len(text) < 7 else None  # noqa: PLR2004  # 99,999 Hz at most
+
+
+def _parameters_of(head: RequestHead) -> dict[str, str]:
+    return {name: text for name, text in head.query.items() if name not in ("sample-rate", "sample_rate")}
+
+
+def _port_of(listeners: Sequence[trio.SocketListener]) -> int:
+    port: int = listeners[0].socket.getsockname()[1]
+    return port
+
+
+def _loggable(record: CallRecord) -> dict[str, object]:
+    """Write a record for a log: numbers of people keep their last two figures (faults T9)."""
+    fields: dict[str, object] = attrs.asdict(record)
+    for name in ("caller", "called"):
+        fields[name] = f"…{str(fields[name])[-2:]}"
+    return {**fields, "cause": record.cause.value, "ended_by": record.ended_by.value}

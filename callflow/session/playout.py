@@ -1,0 +1,179 @@
+"""The playout ledger: what the caller heard of each playback. Pure; told of every send, echo, clear and end.
+
+*Queued*, *sent* and *heard* are three different things. Exotel plays from its own buffer and reports only by marks, late
+or never; a ``clear`` spares the message that was picked up. So each playback gets one fate, when it is decided and not
+later, and the seconds heard are a range: at least what echoes prove, at most what was sent.
+"""
+
+from __future__ import annotations
+
+import enum
+from collections import deque
+
+from attrs import Factory, define, field, frozen
+
+from callflow.session.inputs import MarkFate
+
+
+class Fate(enum.Enum):
+    """How a playback ended. One word list, used in results, journal, record and transcript."""
+
+    HEARD = "heard"
+    """Its mark came back: played to the end."""
+    ASSUMED = "assumed"
+    """Its mark did not come back in the time that the audio needs, and some; taken as played."""
+    CUT = "cut"
+    """A clear threw the rest away: barge-in, or its state was left."""
+    LOST = "lost"
+    """Its link went."""
+    ENDED = "ended"
+    """The call ended first."""
+
+
+@frozen(kw_only=True)
+class Heard:
+    """What became of one playback."""
+
+    fate: Fate
+    seconds: float
+    """Length of the whole playback."""
+    sent: float = 0.0
+    """Seconds of it that went out."""
+    at_least: float = 0.0
+    """Seconds that the caller surely heard."""
+    at_most: float = 0.0
+    """Seconds that the caller can have heard."""
+
+    @property
+    def complete(self) -> bool:
+        """Whether it was played to its end (heard, or assumed to be)."""
+        return self.fate in (Fate.HEARD, Fate.ASSUMED)
+
+
+@define(eq=False)
+class Entry:
+    """One playback in the ledger. Identity, not value: two plays of one prompt are two entries."""
+
+    names: tuple[str, ...]
+    """The prompts in it, for people."""
+    generation: int
+    """Raised by each clear; frames of an older generation are never written (R23)."""
+    queued: float = 0.0
+    """Seconds handed to us so far."""
+    sent: float = 0.0
+    """Seconds written to the link."""
+    starts_at: float | None = None
+    """When the far end can begin to play it, by the clock of what was sent before."""
+    mark: str | None = None
+    deadline: float | None = None
+    """When its mark is assumed."""
+    result: Heard | None = None
+
+    def settle(self, fate: Fate, at_least: float, at_most: float) -> None:
+        self.result = Heard(fate=fate, seconds=self.queued, sent=self.sent, at_least=at_least, at_most=at_most)
+
+
+@define(eq=False)
+class Ledger:
+    """All playbacks of a call, in order, and the far end's playing position by the clock.
+
+    Methods that settle entries return them in the order in which they were opened; the driver then wakes whoever waits.
+    """
+
+    mark_slack: float = 2.0
+    """Seconds added to the remaining audio before a mark is assumed (exotel.md §6.5)."""
+    generation: int = 0
+    entries: deque[Entry] = Factory(deque)
+    """Those without a fate, oldest first. At most a few: a settled entry leaves."""
+    late_echoes: int = 0
+    """Echoes of marks whose playback already had its fate. Counted, never acted on (R24)."""
+    _plays_until: float = field(default=0.0, init=False)
+    _slowest_echo: float | None = field(default=None, init=False)
+    _last_mark: int = field(default=0, init=False)
+
+    def open(self, names: tuple[str, ...], seconds: float) -> Entry:
+        """Enter a playback of *seconds*; it can be lengthened while it runs (live audio)."""
+        entry = Entry(names, self.generation, queued=seconds)
+        self.entries.append(entry)
+        return entry
+
+    def ahead(self, at: float) -> float:
+        """Seconds of audio that were sent and cannot have been played by now (R20)."""
+        return max(0.0, self._plays_until - at)
+
+    def has_run_dry(self, at: float) -> bool:
+        """Say whether everything that was sent must have been played by now, and some time ago."""
+        return at > self._plays_until + 1e-6  # sums of floats miss each other by less
+
+    def send(self, entry: Entry, seconds: float, at: float) -> None:
+        """A chunk of *entry* was written."""
+        starts = max(self._plays_until, at)
+        if entry.starts_at is None:
+            entry.starts_at = starts
+        entry.sent = min(entry.queued, entry.sent + seconds)  # padding is not part of the prompt
+        self._plays_until = starts + seconds
+
+    def next_mark(self, epoch: int) -> str:
+        """Make a mark's name: never used again in this call (R22, ruling on fates)."""
+        self._last_mark += 1
+        return f"{epoch}.{self.generation}.{self._last_mark}"
+
+    def marked(self, entry: Entry, name: str, at: float) -> None:
+        """The mark behind *entry* was written."""
+        entry.mark = name
+        entry.deadline = at + self.ahead(at) + self.mark_slack
+
+    @property
+    def deadline(self) -> float | None:
+        """When the oldest mark outstanding is assumed, or None."""
+        return next((entry.deadline for entry in self.entries if entry.deadline is not None), None)
+
+    def mark_done(self, name: str, fate: MarkFate, at: float) -> list[Entry]:
+        """The session accounted for a mark. Settles its playback, unless a clear did before or the end will now."""
+        entry = next((entry for entry in self.entries if entry.mark == name), None)
+        if entry is None:
+            self.late_echoes += 1
+            return []
+        match fate:
+            case MarkFate.PLAYED:
+                self._slowest_echo = max(self._slowest_echo or 0.0, at - self._end_of(entry))
+                entry.settle(Fate.HEARD, entry.queued, entry.queued)
+            case MarkFate.ASSUMED | MarkFate.SKIPPED:
+                entry.settle(Fate.ASSUMED, 0.0, entry.queued)
+            case MarkFate.CLEARED | MarkFate.LOST:
+                return []  # ``clear``, ``link_lost`` or ``end`` settles it
+        self.entries.remove(entry)
+        return [entry]
+
+    def _end_of(self, entry: Entry) -> float:
+        return (entry.starts_at or 0.0) + entry.sent
+
+    def clear(self, at: float) -> list[Entry]:
+        """A clear is decided: every playback without a fate is cut, and a new generation begins."""
+        self.generation += 1
+        cut = self._settle_all(Fate.CUT, at)
+        self._plays_until = at
+        return cut
+
+    def link_lost(self, at: float) -> list[Entry]:
+        """The link went, and Exotel's buffer with it."""
+        self.generation += 1
+        self._plays_until = at
+        return self._settle_all(Fate.LOST, at)
+
+    def end(self, at: float) -> list[Entry]:
+        """The call is over."""
+        return self._settle_all(Fate.ENDED, at)
+
+    def _settle_all(self, fate: Fate, at: float) -> list[Entry]:
+        settled = list(self.entries)
+        for entry in settled:
+            entry.settle(fate, self._surely_heard(entry, at), entry.sent)
+        self.entries.clear()
+        return settled
+
+    def _surely_heard(self, entry: Entry, at: float) -> float:
+        """Without an echo in this call nothing is sure; else the clock, less the slowest echo's delay."""
+        if self._slowest_echo is None or entry.starts_at is None:
+            return 0.0
+        return min(entry.sent, max(0.0, at - entry.starts_at - self._slowest_echo))

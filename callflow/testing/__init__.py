@@ -1,0 +1,1 @@
+"""What callflow is tested with, and what its users test their flows with."""

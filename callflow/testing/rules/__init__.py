@@ -1,0 +1,104 @@
+"""The ordering rules of the server's side (exotel.md §9, R15 to R34), and the checker that judges wire logs by them.
+
+Each rule is a function over the log that gives one ``Case`` for every time it could have been broken. Its sentence is
+its docstring. Rules that need facts have no case where the log holds none: a premise of 0 says that nothing was judged.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+
+from callflow.testing.rules.audio import (
+    every_byte_in_order,
+    large_enough,
+    mark_behind_its_audio,
+    one_clear_and_nothing_old,
+    whole_blocks,
+    within_the_lead,
+)
+from callflow.testing.rules.ends import (
+    end_is_noticed,
+    nothing_left,
+    one_end_of_each_wait,
+    one_report_of_the_end,
+    unique_marks,
+)
+from callflow.testing.rules.order import (
+    first_start_counts,
+    nothing_before_start,
+    numbered_without_gaps,
+    numbers_change_nothing,
+    own_stream_sid,
+    rubbish_is_survived,
+    silent_after_the_end,
+    silent_one_way,
+    whole_and_in_order,
+)
+from callflow.testing.rules.rule import Breach, Case, Kind, Limits, Rule, Verdict
+from callflow.testing.wirelog import WireLog
+
+__all__ = ["ALL", "LOW_LATENCY", "RAW", "Breach", "Case", "Kind", "Limits", "Rule", "Verdict", "check"]
+
+RAW = frozenset({"R17", "R18", "R19", "R20"})
+"""What a raw flow is exempt from (ruling 16)."""
+
+LOW_LATENCY = frozenset({"R18"})
+"""What the low-latency profile is exempt from (exotel.md §21)."""
+
+ALL = (
+    nothing_before_start,
+    own_stream_sid,
+    whole_blocks,
+    large_enough,
+    every_byte_in_order,
+    within_the_lead,
+    mark_behind_its_audio,
+    unique_marks,
+    one_clear_and_nothing_old,
+    one_end_of_each_wait,
+    silent_after_the_end,
+    whole_and_in_order,
+    silent_one_way,
+    end_is_noticed,
+    one_report_of_the_end,
+    nothing_left,
+    rubbish_is_survived,
+    first_start_counts,
+    numbers_change_nothing,
+    numbered_without_gaps,
+)
+"""R15 to R34, in order."""
+
+
+def check(
+    log: WireLog,
+    *,
+    rules: Sequence[Rule] = ALL,
+    exempt: Collection[str] = (),
+    lead: float = 0.4,
+    chunk_seconds: float | None = None,
+    notice: float = 0.05,
+    grace: float = 5.0,
+) -> Verdict:
+    """Judge what passed on one connection.
+
+    Args:
+        log: What passed, and the facts that are known.
+        rules: The rules to judge by.
+        exempt: Numbers of rules that do not bind this stream, such as ``RAW`` or ``LOW_LATENCY``.
+        lead: As in ``Limits``.
+        chunk_seconds: As in ``Limits``.
+        notice: As in ``Limits``.
+        grace: As in ``Limits``.
+
+    Raises:
+        ValueError: *exempt* names a rule that does not exist.
+    """
+    unknown = set(exempt) - {rule.id for rule in ALL}
+    if unknown:
+        raise ValueError(f"there is no rule {sorted(unknown)}; the rules are {ALL[0].id} to {ALL[-1].id}")
+    limits = Limits(lead=lead, chunk_seconds=chunk_seconds, notice=notice, grace=grace)
+    judged = tuple(rule for rule in rules if rule.id not in exempt)
+    cases = {rule.id: list(rule.examine(log, limits)) for rule in judged}
+    breaches = [Breach(rule, case.at, case.broken) for rule, found in cases.items() for case in found if case.broken]
+    return Verdict(judged, tuple(breaches), {rule: len(found) for rule, found in cases.items()})

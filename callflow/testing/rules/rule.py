@@ -1,0 +1,106 @@
+"""What a rule is, what examining a log for it gives, and what the verdict says."""
+
+from __future__ import annotations
+
+import enum
+import inspect
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+
+from attrs import Factory, field, frozen
+
+from callflow.testing.wirelog import WireLog
+
+ROUNDING = 1e-6
+"""Seconds. Sums of floats are not exact; no rule cares about a microsecond."""
+
+
+@frozen(kw_only=True)
+class Limits:
+    """The numbers that rules compare with. Seconds."""
+
+    lead: float = 0.4
+    """How far audio may be sent ahead of its playback (R20)."""
+    chunk_seconds: float | None = None
+    """Length of one chunk, which R20 allows on top; if None, that of the line's ordinary chunk."""
+    notice: float = 0.05
+    """How soon the end of a stream is reported after it arrived (R28). 0 in virtual time."""
+    grace: float = 5.0
+    """How soon after the end no task of the call is left (R30)."""
+
+
+class Kind(enum.Enum):
+    """How binding a rule is."""
+
+    HARD = "hard"
+    SOFT = "soft"
+
+
+@frozen
+class Case:
+    """One time that a rule could have been broken."""
+
+    at: float
+    broken: str = ""
+    """How it was; empty if the rule was kept."""
+
+
+Examine = Callable[[WireLog, Limits], Iterator[Case]]
+
+
+@frozen(kw_only=True)
+class Rule:
+    """One ordering rule of exotel.md §9, and how to examine a log for it."""
+
+    id: str
+    sentence: str
+    kind: Kind
+    reads: str
+    """The entries that it looks at; without them it has no case."""
+    source: str = "exotel.md §9"
+    examine: Examine = field(repr=False)
+
+
+def rule(number: str, *, reads: str, kind: Kind = Kind.HARD) -> Callable[[Examine], Rule]:
+    """Make a rule of a function; its sentence is the docstring."""
+
+    def named(examine: Examine) -> Rule:
+        return Rule(id=number, sentence=inspect.getdoc(examine) or "", kind=kind, reads=reads, examine=examine)
+
+    return named
+
+
+@frozen
+class Breach:
+    """A rule was broken."""
+
+    rule: str
+    at: float
+    words: str
+
+
+@frozen
+class Verdict:
+    """What one log, or the sum of many, says of each rule."""
+
+    rules: tuple[Rule, ...] = ()
+    breaches: tuple[Breach, ...] = ()
+    premises: Mapping[str, int] = Factory(dict)
+    """By rule, how many times it could have been broken. 0 means that the log says nothing of the rule."""
+
+    def __add__(self, other: Verdict) -> Verdict:
+        """Add the counts of two logs; ``sum(verdicts, Verdict())`` adds those of many."""
+        counts = Counter(self.premises)
+        counts.update(other.premises)
+        rules = self.rules + tuple(rule for rule in other.rules if rule not in self.rules)
+        return Verdict(rules, self.breaches + other.breaches, dict(counts))
+
+    def table(self) -> str:
+        """Print the counts: one line a rule."""
+        broken = Counter(breach.rule for breach in self.breaches)
+        lines = [f"{'rule':<5}{'kind':<6}{'premise':>8}{'broken':>8}  sentence"]
+        lines += [
+            f"{rule.id:<5}{rule.kind.value:<6}{self.premises.get(rule.id, 0):>8}{broken[rule.id]:>8}  {rule.sentence}"
+            for rule in self.rules
+        ]
+        return "\n".join(lines)

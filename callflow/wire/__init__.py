@@ -1,0 +1,1 @@
+"""The wire: AgentStream messages, their codec and the audio they carry. Pure; no Trio, no clock, no logging."""

@@ -1,0 +1,1 @@
+from callflow.server.passthru import PassthruReport as PassthruReport  # TEMPORARY until moved

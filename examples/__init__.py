@@ -1,0 +1,1 @@
+"""Flows to run, read and call; each with its tests."""

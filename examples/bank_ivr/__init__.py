@@ -1,0 +1,1 @@
+"""Asha Bank's phone line: a menu, a PIN, a balance spoken from recorded words."""

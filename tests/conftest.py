@@ -1,0 +1,36 @@
+"""Hypothesis profiles, and the report of minutes per layer; nothing else is global."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from pathlib import PurePosixPath
+
+import pytest
+from hypothesis import settings
+
+# No deadline anywhere: how long an example takes is the machine's affair, and pytest-timeout ends what hangs.
+settings.register_profile("dev", deadline=None)
+settings.register_profile("ci", deadline=None, max_examples=250, print_blob=True)
+settings.register_profile("long", deadline=None, max_examples=5_000, print_blob=True)
+settings.load_profile("dev")  # unless --hypothesis-profile says otherwise, which comes later
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Print how long the tests of each layer took, set-up and clean-up included, before the closing line."""
+    seconds: defaultdict[str, float] = defaultdict(float)
+    for reports in terminalreporter.stats.values():
+        for report in reports:
+            if isinstance(report, pytest.TestReport):
+                seconds[layer(report.nodeid)] += report.duration
+    terminalreporter.section("minutes per layer")
+    for name, spent in sorted(seconds.items(), key=lambda item: -item[1]):
+        terminalreporter.line(f"{spent / 60:6.2f}  {name}")
+
+
+def layer(nodeid: str) -> str:
+    """Name the layer of a test: its folder below ``tests/``, or the top folder where it is elsewhere.
+
+    Layers mirror the package, so that a slow one points at the code.
+    """
+    folders = PurePosixPath(nodeid.partition("::")[0]).parent.parts
+    return folders[1] if folders[:1] == ("tests",) and len(folders) > 1 else "/".join(folders[:1])

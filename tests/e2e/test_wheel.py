@@ -1,0 +1,108 @@
+"""The wheel holds everything: installed outside the tree, it runs a user's flow.
+
+Works without the network. The environment is empty but for the wheel; callflow's dependencies are those of the
+environment that runs the tests, made visible by a path file, in which the tree itself is not to be seen.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import sysconfig
+import zipfile
+from pathlib import Path
+
+import pytest
+from attrs import frozen
+
+pytestmark = pytest.mark.timeout(180)  # seconds; an environment takes a few to make on a busy machine
+
+FLOW = """
+from callflow import Flow, Hangup
+
+class Goodbye(Hangup):
+    '''Hangs up at once.'''
+
+shop = Flow("shop", start=Goodbye)
+"""
+
+WHERE_AND_WHAT = """
+import callflow
+from flow import shop
+
+print(callflow.__file__, shop.name)
+"""
+
+
+@frozen
+class Installed:
+    """An environment with the wheel in it."""
+
+    python: Path
+    packages: Path
+    """Its ``site-packages``."""
+
+    def run(self, *words: str | Path, folder: Path) -> subprocess.CompletedProcess[str]:
+        """Run a program of this environment in a folder that is not the project's."""
+        return subprocess.run(
+            words, cwd=folder, env={"PATH": str(self.python.parent)}, capture_output=True, text=True, check=False
+        )
+
+
+def pip(*words: str | Path) -> None:
+    offline = ("--no-index", "--no-deps", "--no-input", "--quiet", "--disable-pip-version-check")
+    subprocess.run([sys.executable, "-m", "pip", *words, *offline], check=True)
+
+
+@pytest.fixture(scope="module")
+def wheel(project: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("dist")
+    pip("wheel", "--no-build-isolation", "--wheel-dir", folder, project)
+    (built,) = folder.glob("callflow_trio-*.whl")
+    return built
+
+
+@pytest.fixture(scope="module")
+def installed(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Installed:
+    folder = tmp_path_factory.mktemp("an empty environment")
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", folder], check=True)
+    python = folder / "bin" / "python"
+    pip("--python", python, "install", wheel)
+    (packages,) = folder.glob("lib/python*/site-packages")
+    # Path files inside that folder are not read, so the tree that is installed there as editable stays out of sight.
+    (packages / "dependencies.pth").write_text(sysconfig.get_path("purelib"))
+    return Installed(python, packages)
+
+
+@pytest.fixture
+def user_folder(tmp_path: Path) -> Path:
+    (tmp_path / "flow.py").write_text(FLOW)
+    (tmp_path / "where_and_what.py").write_text(WHERE_AND_WHAT)
+    return tmp_path
+
+
+def test_the_wheel_holds_every_file_of_the_package_and_no_other(wheel: Path, project: Path) -> None:
+    source = {
+        path.relative_to(project).as_posix()
+        for path in project.glob("callflow/**/*")
+        if path.is_file() and "__pycache__" not in path.parts
+    }
+    with zipfile.ZipFile(wheel) as archive:
+        packed = {name for name in archive.namelist() if ".dist-info/" not in name}
+
+    assert packed == source
+
+
+def test_a_users_flow_runs_from_the_wheel(installed: Installed, user_folder: Path) -> None:
+    done = installed.run(installed.python, "where_and_what.py", folder=user_folder)
+
+    assert (done.stdout, done.stderr) == (f"{installed.packages / 'callflow' / '__init__.py'} shop\n", "")
+
+
+# A served call goes here: `callflow serve flow.py` and `callflow call` from `installed`, in `user_folder`.
+
+
+def test_the_command_is_on_the_path_of_the_environment(installed: Installed, user_folder: Path) -> None:
+    done = installed.run(installed.python.with_name("callflow"), "--help", folder=user_folder)
+
+    assert (done.returncode, done.stderr) == (0, "")

@@ -1,0 +1,505 @@
+"""Scripts are played as written, and the line that does not hold is named with what came instead."""
+
+from __future__ import annotations
+
+import random
+import wave
+from array import array
+from collections.abc import Awaitable, Callable, Sequence
+from pathlib import Path
+
+import pytest
+import trio
+
+from callflow.errors import AudioError, CallEnded, ScriptError
+from callflow.line.exchange import Playout
+from callflow.line.player import Surroundings, play_script
+from callflow.line.recognise import Prompt, Recogniser
+from callflow.line.script import parse
+from callflow.line.transcript import Conversation, Entered, Result
+from callflow.wire.audio import AudioFormat, chunks
+
+PCM = AudioFormat(8000)
+
+
+def sound(seed: int, seconds: float) -> bytes:
+    draw = random.Random(seed)
+    return array("h", (draw.randrange(-9000, 9000) for _ in range(round(seconds * 8000)))).tobytes()
+
+
+WELCOME = Prompt(name="welcome", words="Welcome to the bank.", pcm=sound(1, 2.0))
+MENU = Prompt(name="menu", words="Press 1, or 2.", pcm=sound(2, 3.0))
+BALANCE = Prompt(name="balance_is", words="Your balance is", pcm=sound(3, 1.0))
+TWELVE = Prompt(name="twelve", words="twelve", pcm=sound(4, 0.4))
+THOUSAND = Prompt(name="thousand", words="thousand.", pcm=sound(5, 0.5))
+PROMPTS = (WELCOME, MENU, BALANCE, TWELVE, THOUSAND)
+
+
+class Line:
+    """A telephone without a wire. Its other methods are the far end's: ``say``, ``key``, ``close``."""
+
+    def __init__(self) -> None:
+        self.form = PCM
+        self.playout = Playout(PCM)
+        self.ended = trio.Event()
+        self.ended_by: str | None = None
+        self.close_code: int | None = None
+        self.said: list[bytes] = []
+        self._answered = trio.current_time()
+        self._facts = trio.lowlevel.ParkingLot()
+        self._pressed, self._keys = trio.open_memory_channel[str](100)
+
+    @property
+    def now(self) -> float:
+        return trio.current_time() - self._answered
+
+    async def press(self, digits: str, *, gap: float, hold: float) -> None:
+        start = trio.current_time()
+        for at, digit in enumerate(digits):
+            await trio.sleep_until(start + at * gap + min(gap, hold))
+            self._check("press")
+            self._pressed.send_nowait(digit)
+
+    async def play(self, pcm16: bytes) -> None:
+        self._check("play")
+        self.said.append(pcm16)
+        await trio.sleep(PCM.seconds(len(pcm16)))
+
+    async def wait(self, seconds: float) -> None:
+        await trio.sleep(seconds)
+
+    async def changed(self) -> None:
+        self._check("changed")
+        await self._facts.park()
+
+    async def hang_up(self) -> None:
+        await trio.lowlevel.checkpoint()
+        self._end("caller", 1006)
+
+    def drop(self) -> None:
+        self._end("network", 1006)
+
+    def _check(self, what: str) -> None:
+        if self.ended.is_set():
+            raise CallEnded(what, str(self.ended_by))
+
+    def _end(self, by: str, code: int) -> None:
+        if not self.ended.is_set():
+            self.playout.advance(self.now)
+            self.ended_by, self.close_code = by, code
+            self.ended.set()
+            self._facts.unpark_all()
+
+    async def hear(self) -> None:
+        """Let the line play, frame by frame."""
+        while not self.ended.is_set():
+            self.playout.advance(self.now)
+            self._facts.unpark_all()
+            await trio.sleep(0.02)
+
+    async def say(self, *pcm: bytes, barge_in: bool = True) -> str:
+        """Play audio; with *barge_in* a key stops it. Returns that key."""
+        for chunk in chunks(b"".join(pcm), PCM):
+            self.playout.media(chunk, self.now)
+            with trio.move_on_after(PCM.seconds(len(chunk))):
+                if not barge_in:
+                    await trio.sleep_forever()
+                key = await self.key()
+                self.playout.clear(self.now)
+                return key
+        return ""
+
+    async def key(self) -> str:
+        return await self._keys.receive()
+
+    def close(self, code: int = 1000) -> None:
+        self._end("server", code)
+
+
+Bot = Callable[[Line], Awaitable[None]]
+
+
+class States:
+    """An event feed of states with their moments."""
+
+    def __init__(self, *entered: tuple[float, str], problem: str = "") -> None:
+        self._all = [Entered(at, name) for at, name in entered]
+        self._began = trio.current_time()
+        self._problem = problem
+
+    @property
+    def entered(self) -> Sequence[Entered]:
+        now = trio.current_time() - self._began
+        return [entered for entered in self._all if entered.at <= now]
+
+    @property
+    def problem(self) -> str:
+        return self._problem if len(self.entered) == len(self._all) else ""
+
+    async def changed(self) -> None:
+        known = len(self.entered)
+        if known == len(self._all):
+            await trio.sleep_forever()
+        await trio.sleep_until(self._began + self._all[known].at)
+
+
+async def silent_bot(line: Line) -> None:
+    await trio.sleep_forever()
+
+
+async def bank(line: Line) -> None:
+    """Say welcome, then the menu; any key brings the balance, and after that the call ends."""
+    key = await line.say(WELCOME.pcm) or await line.say(MENU.pcm) or await line.key()
+    await trio.sleep(0.25)
+    await line.say(BALANCE.pcm, TWELVE.pcm, THOUSAND.pcm, barge_in=bool(key) and False)
+    line.close()
+
+
+async def play(
+    text: str,
+    bot: Bot = bank,
+    *,
+    answers: dict[str, str] | None = None,
+    states: Callable[[], States] | None = None,
+    status: int | None = None,
+    watch: Callable[[Conversation], None] = lambda conversation: None,
+    path: Path | str = "bank.call",
+) -> Result:
+    """Play a script against a bot."""
+
+    async def passthru() -> int:
+        await trio.lowlevel.checkpoint()
+        assert status is not None
+        return status
+
+    line = Line()
+    surroundings = Surroundings(
+        feed=states() if states else None, passthru=None if status is None else passthru, watch=watch
+    )
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(line.hear)
+        nursery.start_soon(bot, line)
+        result = await play_script(
+            parse(text, path),
+            line,
+            recogniser=Recogniser(PROMPTS, PCM),
+            answers=answers or {},
+            surroundings=surroundings,
+        )
+        assert line.ended.is_set()
+        nursery.cancel_scope.cancel()
+    return result
+
+
+async def failure(text: str, bot: Bot = bank, **others: object) -> str:
+    return (await play(text, bot, **others)).failure  # type: ignore[arg-type]  # play's own keywords
+
+
+# Hearing.
+
+
+async def test_a_prompt_is_heard_when_it_has_begun(autojump_clock: trio.testing.MockClock) -> None:
+    result = await play("hear welcome\n")
+
+    assert (result.failure, result.outcomes[0].end) == ("", pytest.approx(0.1, abs=0.05))
+
+
+async def test_words_are_heard_in_whatever_prompt_says_them(autojump_clock: trio.testing.MockClock) -> None:
+    assert await failure('hear "to the BANK"\nhear "press 1 or 2"\n') == ""
+
+
+async def test_words_are_heard_across_the_parts_of_a_number(autojump_clock: trio.testing.MockClock) -> None:
+    assert await failure('hear welcome\nkeys 1\nhear "balance is twelve thousand"\n') == ""
+
+
+async def test_words_that_are_not_said_together_are_not_heard(autojump_clock: trio.testing.MockClock) -> None:
+    assert await failure('hear "balance welcome"\n') != ""
+
+
+async def test_a_prompt_is_heard_to_its_end(autojump_clock: trio.testing.MockClock) -> None:
+    result = await play("hear welcome complete\n")
+
+    assert (result.failure, result.outcomes[0].end) == ("", pytest.approx(2.0, abs=0.05))
+
+
+async def test_a_prompt_that_a_key_stopped_is_heard_cut(autojump_clock: trio.testing.MockClock) -> None:
+    assert await failure("hear welcome\nkeys 1\nhear welcome cut\nhear balance_is\n") == ""
+
+
+async def test_a_prompt_that_nothing_stopped_is_not_cut(autojump_clock: trio.testing.MockClock) -> None:
+    assert await failure("hear welcome cut within 4s\n") == (
+        'bank.call:1: expected to hear "welcome" cut off within 4 s; heard "welcome" at 0.0 s, "menu" at 2.0 s, '
+        "and it goes on"
+    )
+
+
+async def test_what_came_instead_is_told_with_its_moment(autojump_clock: trio.testing.MockClock) -> None:
+    async def slow(line: Line) -> None:
+        await trio.sleep(4.1)
+        await line.say(TWELVE.pcm)
+        await trio.sleep_forever()
+
+    assert await failure("# a bank\n\nhear balance_is within 6s\n", slow) == (
+        'bank.call:3: expected to hear "balance_is" within 6 s; heard "twelve" at 4.1 s, then nothing'
+    )
+
+
+async def test_silence_instead_of_a_prompt_is_told(autojump_clock: trio.testing.MockClock) -> None:
+    assert await failure("hear welcome\n", silent_bot) == (
+        'bank.call:1: expected to hear "welcome" within 10 s; heard nothing'
+    )
+
+
+async def test_unknown_sound_instead_of_a_prompt_is_told(autojump_clock: trio.testing.MockClock) -> None:
+    async def stranger(line: Line) -> None:
+        await line.say(sound(99, 1.2))
+        await trio.sleep_forever()
+
+    assert (await failure("hear welcome within 3s\n", stranger)).endswith("heard unrecognised, 1.2 s at 0.0 s, then nothing")
+
+
+async def test_an_end_instead_of_a_prompt_is_told_at_once(autojump_clock: trio.testing.MockClock) -> None:
+    result = await play("hear thousand complete\nhear welcome\n", bank_without_menu)
+
+    assert (result.failure, result.outcomes[1].end - result.outcomes[1].start < 1) == (
+        'bank.call:2: expected to hear "welcome" within 10 s; the call was ended by the server, code 1000',
+        True,
+    )
+
+
+async def bank_without_menu(line: Line) -> None:
+    await line.say(BALANCE.pcm, TWELVE.pcm, THOUSAND.pcm)
+    line.close()
+
+
+async def test_a_prompt_heard_once_is_not_heard_twice(autojump_clock: trio.testing.MockClock) -> None:
+    assert "hear" in await failure("hear welcome\nhear welcome within 4s\n")
+
+
+async def test_a_prompt_from_before_the_key_does_not_count_after_it(autojump_clock: trio.testing.MockClock) -> None:
+    script = "wait 3s\nkeys 1\nhear welcome within 1s\n"
+
+    assert await failure(script) != ""
+
+
+# Acting.
+
+
+async def test_keys_reach_the_bot_in_order(autojump_clock: trio.testing.MockClock) -> None:
+    got: list[str] = []
+
+    async def listen(line: Line) -> None:
+        while True:
+            got.append(await line.key())
+
+    await play("keys 12#\ntype 40 gap 0.5s\nwait 1s\n", listen)
+
+    assert got == ["1", "2", "#", "4", "0"]
+
+
+async def test_the_tones_of_shown_keys_are_kept_with_their_moments(autojump_clock: trio.testing.MockClock) -> None:
+    result = await play("wait 1s\nkeys 12\ntype 3\n", silent_bot)
+
+    tones = [(tone.key, round(tone.start, 2)) for tone in result.conversation.tones]
+    assert tones == [("1", 1.0), ("2", 1.3), ("3", 1.4)]
+
+
+async def test_a_secret_entry_reaches_the_bot_and_leaves_nothing(autojump_clock: trio.testing.MockClock) -> None:
+    got: list[str] = []
+
+    async def listen(line: Line) -> None:
+        while True:
+            got.append(await line.key())
+
+    result = await play("type $pin\nwait 1s\n", listen, answers={"pin": "4929"})
+
+    assert ("".join(got), result.conversation.tones, "4929" in repr(result)) == ("4929", [], False)
+
+
+async def test_keys_after_the_end_do_not_hold(autojump_clock: trio.testing.MockClock) -> None:
+    assert await failure("hear thousand complete\nended\nkeys 1\n", bank_without_menu) == (
+        "bank.call:3: expected that this can be done: keys 1; the call was ended by the server, code 1000"
+    )
+
+
+async def test_tones_that_were_not_pressed_any_more_are_not_kept(autojump_clock: trio.testing.MockClock) -> None:
+    async def leave(line: Line) -> None:
+        await trio.sleep(0.5)
+        line.close()
+
+    result = await play("keys 123456\n", leave)
+
+    assert [tone.key for tone in result.conversation.tones] == ["1", "2"]
+
+
+async def test_a_missing_answer_is_refused_before_the_first_step(autojump_clock: trio.testing.MockClock) -> None:
+    with pytest.RaisesGroup(pytest.RaisesExc(ScriptError, match=r"bank.call:2: nobody knows \$pin; give --answer pin=")):
+        await play("keys 1\ntype $pin\n")
+
+
+async def test_an_answer_that_is_no_keys_is_refused_without_showing_it(autojump_clock: trio.testing.MockClock) -> None:
+    with pytest.RaisesGroup(pytest.RaisesExc(ScriptError)) as refused:
+        await play("type $pin\n", answers={"pin": "49x9"})
+
+    assert "49" not in str(refused.value.exceptions[0])
+
+
+async def test_the_caller_says_what_is_in_a_file_beside_the_script(
+    tmp_path: Path, autojump_clock: trio.testing.MockClock
+) -> None:
+    with wave.open(str(tmp_path / "hello.wav"), "wb") as file:
+        file.setparams((1, 2, 8000, 0, "NONE", ""))
+        file.writeframes(MENU.pcm)
+    said: list[bytes] = []
+
+    async def listen(line: Line) -> None:
+        await trio.sleep(5.0)
+        said.extend(line.said)
+
+    await play("play hello.wav\nwait 3s\n", listen, path=tmp_path / "bank.call")
+
+    assert said == [MENU.pcm]
+
+
+async def test_a_file_that_is_not_there_is_named(autojump_clock: trio.testing.MockClock) -> None:
+    with pytest.RaisesGroup(pytest.RaisesExc(AudioError, match="nowhere.wav.*no such file")):
+        await play("play nowhere.wav\n")
+
+
+async def test_the_caller_hangs_up_at_the_end_of_the_script(autojump_clock: trio.testing.MockClock) -> None:
+    result = await play("wait 1s\n", silent_bot)
+
+    assert [type(deed.step).__name__ for deed in result.conversation.deeds] == ["HangUp"]
+
+
+async def test_hanging_up_on_who_has_hung_up_holds(autojump_clock: trio.testing.MockClock) -> None:
+    assert await failure("hear thousand complete\nwait 1s\nhangup\n", bank_without_menu) == ""
+
+
+# Silence.
+
+
+async def test_the_bot_is_quiet_in_time_after_a_key(autojump_clock: trio.testing.MockClock) -> None:
+    assert await failure("hear welcome\nkeys 1\nquiet within 0.4s of keys\n") == ""
+
+
+async def test_a_bot_that_talks_on_is_told_with_how_long(autojump_clock: trio.testing.MockClock) -> None:
+    async def stubborn(line: Line) -> None:
+        await line.say(WELCOME.pcm, barge_in=False)
+        await trio.sleep_forever()
+
+    assert await failure("hear welcome\nkeys 1\nquiet within 0.3s\n", stubborn) == (
+        "bank.call:3: expected silence within 0.3 s; the bot's voice went on for 0.32 s"
+    )
+
+
+async def test_the_parts_of_a_number_are_one_voice(autojump_clock: trio.testing.MockClock) -> None:
+    script = "hear twelve\nkeys 1\nquiet within 0.5s\n"
+
+    assert "went on" in await failure(script, bank_without_menu)
+
+
+async def test_an_answer_that_follows_at_once_is_not_the_old_voice(autojump_clock: trio.testing.MockClock) -> None:
+    async def quick(line: Line) -> None:
+        await line.say(WELCOME.pcm)
+        await line.say(MENU.pcm)
+
+    assert await failure("hear welcome\nkeys 1\nquiet within 0.4s\nhear menu\n", quick) == ""
+
+
+async def test_who_was_not_talking_is_quiet(autojump_clock: trio.testing.MockClock) -> None:
+    assert await failure("keys 1\nquiet within 0.1s\n", silent_bot) == ""
+
+
+# States, the end, and what comes after it.
+
+
+async def test_states_are_followed_in_order_and_may_be_left_out(autojump_clock: trio.testing.MockClock) -> None:
+    def states() -> States:
+        return States((0.1, "Welcome"), (0.4, "AskPin"), (1.0, "Menu"))
+
+    assert await failure("state Welcome\nstate Menu within 2s\n", silent_bot, states=states) == ""
+
+
+async def test_a_state_that_was_passed_does_not_come_again(autojump_clock: trio.testing.MockClock) -> None:
+    def states() -> States:
+        return States((0.1, "Welcome"), (0.4, "Menu"), (0.9, "Bye"))
+
+    assert await failure("state Menu\nstate Welcome\n", silent_bot, states=states) == (
+        "bank.call:2: expected state Welcome within 5 s; the flow entered Bye"
+    )
+
+
+async def test_no_feed_is_told(autojump_clock: trio.testing.MockClock) -> None:
+    assert await failure("state Menu\n", silent_bot) == (
+        "bank.call:1: expected state Menu within 5 s; no event feed tells the states of this server"
+    )
+
+
+async def test_a_feed_that_cannot_tell_says_why_at_once(autojump_clock: trio.testing.MockClock) -> None:
+    result = await play("state Menu\n", silent_bot, states=lambda: States(problem="404: it is not callflow"))
+
+    assert (result.outcomes[0].came, result.outcomes[0].end < 0.1) == ("404: it is not callflow", True)
+
+
+async def test_the_flow_ends_the_call(autojump_clock: trio.testing.MockClock) -> None:
+    assert await failure("hear thousand\nended by flow within 2s\n", bank_without_menu) == ""
+
+
+async def test_a_call_that_broke_was_not_ended_by_the_flow(autojump_clock: trio.testing.MockClock) -> None:
+    async def break_off(line: Line) -> None:
+        line.close(1011)
+
+    assert await failure("ended by flow\n", break_off) == (
+        "bank.call:1: expected the end of the call by the flow within 10 s; the call was ended by the server, code 1011"
+    )
+
+
+async def test_a_call_that_goes_on_has_not_ended(autojump_clock: trio.testing.MockClock) -> None:
+    assert await failure("ended within 1s\n", silent_bot) == (
+        "bank.call:1: expected the end of the call within 1 s; the call goes on"
+    )
+
+
+async def test_who_hung_up_ended_the_call(autojump_clock: trio.testing.MockClock) -> None:
+    assert await failure("hangup\nended by caller\n", silent_bot) == ""
+
+
+async def test_a_lost_line_is_not_the_caller_s_end(autojump_clock: trio.testing.MockClock) -> None:
+    assert await failure("drop\nended by caller\n", silent_bot) != ""
+
+
+@pytest.mark.parametrize(("status", "came"), [(302, ""), (200, "the Passthru was answered 200")])
+async def test_the_branch_is_what_the_passthru_answers(
+    autojump_clock: trio.testing.MockClock, status: int, came: str
+) -> None:
+    result = await play("hangup\nbranch B\n", silent_bot, status=status)
+
+    assert result.outcomes[-1].came == came
+
+
+async def test_a_branch_without_a_passthru_does_not_hold(autojump_clock: trio.testing.MockClock) -> None:
+    assert "no Passthru" in await failure("hangup\nbranch B\n", silent_bot)
+
+
+# The whole.
+
+
+async def test_the_steps_after_the_one_that_fails_are_not_taken(autojump_clock: trio.testing.MockClock) -> None:
+    result = await play("hear welcome\nhear twelve within 1s\nkeys 1\nhear menu\n")
+
+    assert (len(result.outcomes), result.holding, result.expectations) == (2, 1, 3)
+
+
+async def test_whoever_watches_is_told_everything_in_the_end(autojump_clock: trio.testing.MockClock) -> None:
+    settled: list[float] = []
+
+    await play("hear welcome\n", watch=lambda conversation: settled.append(conversation.settled))
+
+    assert (settled == sorted(settled), settled[-1]) == (True, float("inf"))
+
+
+async def test_the_same_script_gives_the_same_result(autojump_clock: trio.testing.MockClock) -> None:
+    script = "hear welcome\nkeys 1\nquiet within 0.4s\nhear thousand complete\nended by flow\n"
+
+    assert (await play(script)).outcomes == (await play(script)).outcomes
