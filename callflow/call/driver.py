@@ -72,8 +72,9 @@ class Driver:
         """Called once, inside the step that read ``start``: the link is adopted before anything else is told."""
         self.on_over: Callable[[EndCause], None] = _nobody_cares
         """Called once, when the call is over and nothing more can be sent."""
-        self.before_key: Callable[[], None] = _no_barge_in
-        """Called by the reader for each key before it is posted: cuts what the key may cut."""
+        self.before_key: Callable[[Dtmf, float], bool] = _takes_every_key
+        """Called inside the reader's step for each key before it is posted: cuts what the key may cut, and says whether
+        the key is for the flow at all."""
         self.taps: tuple[Callable[[bytes], None], ...] = ()
         self.media_in = 0
         self.media_out = 0
@@ -176,8 +177,8 @@ class Driver:
 
     def _pressed(self, key: Dtmf, now: float) -> None:
         self.journal.add(now, Kind.KEY, "pressed")
-        self.before_key()
-        self.mailbox.put(KeyCame(key, now))
+        if self.before_key(key, now):
+            self.mailbox.put(KeyCame(key, now))
         if self.mailbox.overflowed:
             self.hang_up(EndCause.POLICY, 1008)
 
@@ -284,5 +285,6 @@ def _nobody_cares(cause: EndCause) -> None:
     """Stand in until the engine runs."""
 
 
-def _no_barge_in() -> None:
-    """Stand in until a prompt plays that a key may cut."""
+def _takes_every_key(key: Dtmf, at: float) -> bool:
+    """Stand in until the engine runs."""
+    return True

@@ -63,7 +63,7 @@ class Engine(Generic[D]):
         self._failed: _Failed | None = None
         self._life = trio.CancelScope()
         driver.on_over = self._over
-        driver.before_key = self._barge_in
+        driver.before_key = self._key_read
         call.add_tap = self._add_tap
 
     @property
@@ -148,11 +148,16 @@ class Engine(Generic[D]):
         now = trio.current_time()
         if self._conduct.secret:
             self._masked_until = now + SECRET_AFTERGLOW
-        self._late = self._conduct.late_terminator
+        self._expect_late_terminator(now)
         deadlines = self._driver.deadlines
         deadlines.stop(_DEADLINE)
         if not self._is_over():
             deadlines.set(_LEAVING, now + self._driver.timing.leave, self._stuck)
+
+    def _expect_late_terminator(self, now: float) -> None:
+        self._late = self._conduct.late_terminator
+        if self._late is not None and self._ahead.swallow_terminator(self._late, now):
+            self._journal(Kind.KEY, "late terminator")
 
     def _stuck(self) -> None:
         name = type(self._state).__name__
@@ -203,15 +208,21 @@ class Engine(Generic[D]):
                 raise _Failed("tap") from event.error
 
     def _key(self, event: KeyCame) -> Step:
-        late, self._late = self._late, None
-        if late is not None and late.swallows(event.key.digit, event.at):
-            self._journal(Kind.KEY, "late terminator")
+        if self._swallows(event.key, event.at):
             return WAIT
         if self._listens() and not len(self._ahead):
             return self._press(event.key)
         held = self._ahead.hold(event.key.digit, self._state.options.typeahead)
         self._journal(Kind.KEY, "held" if held else "dropped")
         return WAIT
+
+    def _swallows(self, key: Dtmf, at: float) -> bool:
+        """Whether this is the terminator that a caller pressed by habit behind a full entry (L8)."""
+        late, self._late = self._late, None
+        swallowed = late is not None and late.swallows(key.digit, at)
+        if swallowed:
+            self._journal(Kind.KEY, "late terminator")
+        return swallowed
 
     def _listens(self) -> bool:
         """Whether a key goes to the state now: it asks for keys, and no prompt protects itself."""
@@ -255,9 +266,12 @@ class Engine(Generic[D]):
                     reached = self._deliver(step)
                     if reached is not None:
                         return reached
+                    self._expect_late_terminator(trio.current_time())
                     step = self._conduct.stayed(trio.current_time())
 
     def _speak(self, step: Speak) -> Step:
+        if step.again and (dropped := self._ahead.flush()):
+            self._journal(Kind.KEY, "dropped", count=dropped)
         if step.barge_in is not None and len(self._ahead):
             return self._conduct.prompt_ended(trio.current_time())  # the answer is there already
         try:
@@ -279,7 +293,11 @@ class Engine(Generic[D]):
         source = type(self._state)
         where, declared = f"{source.__qualname__}.{handler}", self._flow.graph.declared(source, handler)
         if not isinstance(result, State):
-            cure = f"{result.__name__}, the class; return {result.__name__}()" if isinstance(result, type) else repr(result)
+            cure = (
+                f"{result.__name__}, the class; return {result.__name__}()"
+                if isinstance(result, type)
+                else repr(result)
+            )
             raise _Failed(handler) from UndeclaredMove(where, cure, declared)
         if not self._flow.graph.allows(source, handler, type(result)):
             raise _Failed(handler) from UndeclaredMove(where, type(result).__name__, declared)
@@ -288,11 +306,15 @@ class Engine(Generic[D]):
 
     # What others call.
 
-    def _barge_in(self) -> None:
+    def _key_read(self, key: Dtmf, at: float) -> bool:
+        """Inside the reader's step: cut what the key may cut. Say whether the flow gets it."""
+        if not len(self._driver.mailbox) and self._swallows(key, at):
+            return False
         playing = self._call.playing
         if playing is not None and playing.result is None and playing.barge_in == "dtmf":
             self._journal(Kind.PLAYBACK, "barge-in", prompt=" ".join(playing.entry.names))
             self._driver.cut()
+        return True
 
     def _add_tap(self, listen: Any) -> None:
         def guarded(audio: bytes) -> None:

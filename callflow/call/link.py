@@ -284,5 +284,3 @@ _RECEIVING = (ConnectionState.OPEN, ConnectionState.LOCAL_CLOSING)
 
 def _nobody_waits() -> None:
     """Stand in until a writer adopts the link: ``finish`` flushes what is left."""
-
-

@@ -192,5 +192,3 @@ class LiveCall(Call[D]):
 
 def _no_taps(listen: Callable[[bytes], None]) -> None:
     """Stand in until the engine runs."""
-
-

@@ -63,6 +63,9 @@ class Mailbox:
     _events: deque[Event] = Factory(deque)
     _news: trio.Event = Factory(trio.Event)
 
+    def __len__(self) -> int:
+        return len(self._events)
+
     def put(self, event: Event) -> None:
         """Leave an event and wake the engine. Never waits; an overflow is noted and the event dropped."""
         if len(self._events) >= MOST_EVENTS:

@@ -15,6 +15,10 @@ from callflow.flow.secret import Secret
 from callflow.flow.state import INHERIT, State
 
 
+_DIGITS = frozenset("0123456789")
+"""What an entry is made of; ``*`` and ``#`` end one, or fit nothing."""
+
+
 @attrs.frozen(kw_only=True)
 class CollectOptions(QuestionOptions):
     """Options of ``CollectDigits``."""
@@ -34,6 +38,7 @@ class CollectOptions(QuestionOptions):
             least=self.least if self.length is None else self.length,
             most=self.most if self.length is None else self.length,
             finish=self.finish,
+            allowed=_DIGITS - set(self.finish),
             first_digit=self.first_digit,
             between_digits=self.between_digits,
             total=self.total,

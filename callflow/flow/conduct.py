@@ -27,6 +27,8 @@ class Speak:
 
     prompt: Prompt
     barge_in: BargeIn
+    again: bool = False
+    """An attempt failed: keys typed ahead were meant for it and are dropped."""
 
 
 @frozen

@@ -149,7 +149,7 @@ def _check_complete(state: type[State[Any]]) -> None:
         if not overrides(state, handler):
             raise FlowDefinitionError(f"{state.__qualname__} has no {handler}; say in it where the call goes then")
     if state.kind == "Menu" and not getattr(state, "choices")():  # noqa: B009  # only a Menu has it
-        raise FlowDefinitionError(f"{state.__qualname__} has no key; give a method @key(\"1\")")
+        raise FlowDefinitionError(f'{state.__qualname__} has no key; give a method @key("1")')
 
 
 def check_start(start: type[State[Any]]) -> None:

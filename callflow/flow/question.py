@@ -115,4 +115,4 @@ class Question(Conduct):
             case again:
                 self._collector = Collector(self._entry, at=at, prompt_playing=True)
                 asked = _parts(again.prompt or self._prompt)
-                return Speak((*self._options.sorry(failed), *asked), self._options.barge_in)
+                return Speak((*self._options.sorry(failed), *asked), self._options.barge_in, again=True)

@@ -1,6 +1,6 @@
 """The line simulator: Exotel's side of a call, in real or virtual time.
 
-``place_call`` rings a server, over sockets (``dial_socket``) or in memory (``MemoryNetwork``), and gives a ``Telephone``
+``place_call`` rings a server, by sockets (``dial_socket``) or in memory (``MemoryNetwork``), and gives a ``Telephone``
 to press, speak and listen with; its ``Profile`` says which Exotel is at the other end. ``passthru`` asks the applets
 before and after the stream.
 """

@@ -175,8 +175,7 @@ class Playout:
 
     def silent_since(self, at: float) -> float | None:
         """Say when the last audio before *at* ended: 0.0 if there was none, None if audio plays at *at*."""
-        playing = self._playing
-        if playing is not None and playing.start <= at < playing.ends_at - _SAME:
+        if self._playing is not None and self._playing.start <= at:
             return None
         for segment in reversed(self.heard):
             if segment.end <= at + _SAME:

@@ -104,8 +104,7 @@ class _Way:
         return b"".join(pieces)
 
     def readable_at(self) -> float:
-        first = self._parcels[0][0] if self._parcels else self._ends_at
-        return min(first, self._resets_at)
+        return self._parcels[0][0] if self._parcels else self._ends_at
 
     def writable_at(self) -> float:
         return self._deaf_at if self._full else -math.inf
@@ -116,10 +115,9 @@ class _Way:
         self.readers.unpark_all()
 
     def reset(self) -> None:
-        """The sender aborts: what is under way or unread is lost."""
+        """The sender aborts: what is unread when that arrives is lost."""
+        self.end()
         self._resets_at = self._arrival()
-        self._parcels.clear()
-        self.readers.unpark_all()
 
     def abandon(self) -> None:
         """The receiver is gone: what is under way is lost, and the sender will learn of it."""
@@ -176,9 +174,10 @@ class MemoryPort:
         if self._closed:
             return
         self._closed = True
-        self._outgoing.end()
         if reset:
             self._outgoing.reset()
+        else:
+            self._outgoing.end()
         self._incoming.abandon()
         # Whoever waits at this end finds it closed.
         self._incoming.readers.unpark_all()

@@ -333,7 +333,8 @@ class _Caller:
             came = await self._do(self.phone.press(keys, gap=between, hold=KEY_HOLD))
         if shown:
             tones = [KeyTone(deed.start + at * between, key) for at, key in enumerate(keys)]
-            self.ear.conversation.tones += [each for each in tones if each.start < self.phone.now]
+            pressed_until = min(self.phone.now, self.ear.conversation.ended_at)
+            self.ear.conversation.tones += [each for each in tones if each.start < pressed_until]
         return came
 
     async def _play(self, step: Play) -> str:
@@ -459,7 +460,7 @@ class _Caller:
         deadline = began + step.within + PAUSE + 2 * LINE_DELAY
         seconds = await self.ear.until(went_on, deadline)
         if seconds is None or seconds > step.within + _SAME:
-            return f"the bot's voice went on for {max(seconds or 0.0, step.within):.2f} s"
+            return f"the bot was still heard after {max(seconds or 0.0, step.within):.2f} s"
         return ""
 
     def _known(self, moment: float) -> bool:

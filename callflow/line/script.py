@@ -297,8 +297,7 @@ class _Draft:
     def _add(self, verb: str, words: _Words) -> None:
         kind, slots = GRAMMAR[verb]
         words.form = form(verb)
-        values = {name: value for slot in slots for name, value in slot.read(words).items()}
-        step = kind(**values, line=words.number)
+        step = kind(**_read_slots(slots, words), line=words.number)
         problem = _misplaced(step, self._steps)
         if problem:
             raise words.error(problem)
@@ -309,6 +308,18 @@ class _Draft:
             raise ScriptError(self._path, 1, "no step stands here; the shortest script is one line: hangup")
         header = Header(parameters=self._parameters, **self._header)
         return Script(header=header, steps=tuple(self._steps), path=self._path)
+
+
+def _read_slots(slots: Sequence[Slot], words: _Words) -> dict[str, Any]:
+    """Read what has to stand there, in its order; then the options, in any."""
+    options = [slot for slot in slots if slot.form.startswith("[")]
+    values: dict[str, Any] = {}
+    for slot in [*(slot for slot in slots if slot not in options), *options * len(options)]:
+        found = slot.read(words)
+        if found.keys() & values.keys():
+            raise words.error(f"an option stands here twice; write: {words.form}")
+        values.update(found)
+    return values
 
 
 _ACTS: Mapping[type[Step], Act] = {Press: Act.KEYS, Enter: Act.KEYS, Play: Act.PLAY}

@@ -422,7 +422,7 @@ class Telephone:
         for fact in self.playout.advance(now):
             if isinstance(fact, MarkDue):
                 self._outbox.extend(self._sender.mark(fact.name))
-        while self._frame_at <= now + 1e-6:  # late is late: what was missed comes at once, as from a real line
+        if self._frame_at <= now + 1e-6:  # what is late comes at once, as from a real line: then no rest is taken
             self._outbox.extend(self._sender.media(self._frame(self._frame_at), self._frame_at))
             self._frame_at = self._next_frame_at()
 

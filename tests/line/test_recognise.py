@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 import wave
 from array import array
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -207,11 +208,13 @@ def test_how_the_audio_is_cut_into_pieces_changes_nothing(names: list[int], cuts
     edges = sorted({0, len(audio), *(min(len(audio), cut * form.sample_bytes * 7) for cut in cuts)})
     recogniser = Recogniser(PROMPTS, form)
 
-    for begin, end in zip(edges, edges[1:], strict=False):
+    for begin, end in pairwise(edges):
         recogniser.feed(form.seconds(begin), audio[begin:end])
     recogniser.settle(99.0)
 
-    assert [(heard.name, heard.complete) for heard in recogniser.heard] == [(PROMPTS[name].name, True) for name in names]
+    assert [(heard.name, heard.complete) for heard in recogniser.heard] == [
+        (PROMPTS[name].name, True) for name in names
+    ]
 
 
 def write_wav(path: Path, pcm: bytes) -> None:

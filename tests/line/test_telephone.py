@@ -206,6 +206,15 @@ async def test_silence_comes_in_frames_of_20_ms_in_time(autojump_clock: MockCloc
     assert frames == [(round(n * 0.02, 6), bytes(320), round(n * 0.02, 3)) for n in range(1, 51)]
 
 
+async def test_frames_that_are_late_come_at_once(autojump_clock: MockClock) -> None:
+    async with ringing() as (phone, bot):
+        await phone.wait(0.01)
+        autojump_clock.jump(0.1)
+        await wait_all_tasks_blocked()
+
+    assert len(bot.got(Media)) == 5
+
+
 async def test_a_profile_can_send_longer_frames_at_another_rate(autojump_clock: MockClock) -> None:
     async with ringing(profile=Profile(frame_seconds=0.1, sample_rate=16000)) as (phone, bot):
         await phone.wait(1.01)
@@ -273,6 +282,14 @@ async def test_a_key_is_never_held_longer_than_until_the_next(autojump_clock: Mo
     assert keys == [(0.0, 0.0), (0.0, 0.0)]
 
 
+async def test_a_key_was_sent_when_the_press_returns(autojump_clock: MockClock) -> None:
+    async with ringing(profile=QUIET) as (phone, _):
+        await phone.press("5")
+        last = phone.log[-1].message
+
+    assert isinstance(last, Dtmf)
+
+
 @pytest.mark.parametrize(
     "wrong", [{"digits": "1A"}, {"digits": "1", "gap": -1.0}, {"digits": "1", "hold": float("nan")}]
 )
@@ -334,6 +351,17 @@ async def test_a_script_can_wait_for_a_condition(autojump_clock: MockClock) -> N
         heard_at = phone.now
 
     assert heard_at == pytest.approx(0.4)
+
+
+async def test_a_message_is_a_change_even_if_nothing_is_heard(autojump_clock: MockClock) -> None:
+    async with ringing(profile=QUIET) as (phone, bot):
+        await wait_all_tasks_blocked()
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(phone.changed)
+            await wait_all_tasks_blocked()
+            await bot.send(bot.say.clear())
+
+    assert trio.current_time() == 0.0
 
 
 async def test_the_log_holds_every_message_both_ways_in_order(autojump_clock: MockClock) -> None:
@@ -461,6 +489,17 @@ async def test_a_server_that_closes_ends_the_call(autojump_clock: MockClock) -> 
         await phone.ended.wait()
 
     assert (phone.ended_by, phone.close_code, bot.got(Stop)) == ("server", 1000, [])
+
+
+async def test_a_server_that_closes_on_stop_does_not_take_the_hangup_from_the_caller(
+    autojump_clock: MockClock,
+) -> None:
+    async with ringing(profile=Profile(breaks={"R14"})) as (phone, bot), trio.open_nursery() as nursery:
+        nursery.start_soon(phone.hang_up)
+        await wait_all_tasks_blocked()
+        await bot.socket.aclose(1000)
+
+    assert (phone.ended_by, phone.close_code) == ("caller", 1000)
 
 
 async def test_what_was_still_to_be_played_is_not_heard_when_the_server_closes(autojump_clock: MockClock) -> None:

@@ -119,6 +119,12 @@ def test_a_clear_without_a_noted_interrupt_takes_the_queue_back() -> None:
     assert new.breaches == ()
 
 
+def test_what_is_queued_between_an_interrupt_and_its_clear_is_not_taken_back() -> None:
+    lines: list[Line] = [(0.1, APP, Interrupted()), UTTERANCE, (0.1, OUT, CLEAR), FIRST]
+
+    assert check(stream(*lines)).breaches == ()
+
+
 def test_two_interrupts_may_share_a_clear_or_have_one_each() -> None:
     twice: list[Line] = [(0.1, APP, Interrupted(1)), (0.1, APP, Interrupted(2)), (0.1, OUT, CLEAR)]
 
@@ -134,10 +140,10 @@ def test_no_clear_is_owed_to_a_stream_that_ended() -> None:
     assert verdict.breaches == ()
 
 
-def test_a_stop_of_another_stream_ends_nothing() -> None:
-    verdict = check(stream((0.1, IN, Stop(stream_sid="another")), (0.2, OUT, media())))
+def test_any_stop_on_the_connection_ends_its_stream() -> None:
+    verdict = check(stream((0.1, IN, Stop(stream_sid="another")), (0.1, APP, Over(EndCause.STOP)), (0.2, OUT, media())))
 
-    assert verdict.breaches == ()
+    assert [breach.words for breach in verdict.breaches] == ["media after stop"]
 
 
 def test_a_call_that_waits_for_another_link_has_noticed_the_end() -> None:

@@ -351,6 +351,12 @@ def test_the_name_of_an_unknown_event_is_safe_to_print() -> None:
     assert message == Unknown(event="a??b??[31m?" + "x" * 53)
 
 
+def test_the_limits_are_the_documented_ones() -> None:
+    limits = (LARGEST_MESSAGE, MOST_PARAMETERS, PARAMETERS_SIZE)
+
+    assert limits == (262_144, 64, 4_096)
+
+
 def test_a_message_of_the_largest_size_is_read() -> None:
     room = LARGEST_MESSAGE - len('{"event":"mark","mark":{"name":""}}')
     text = written(event="mark", mark={"name": "n" * room})

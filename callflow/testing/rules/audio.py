@@ -88,6 +88,8 @@ class _Playout:
 
     line: AudioFormat
     utterances: list[_Utterance] = field(factory=list)
+    owed: int = 0
+    """Clears that interrupts have still to bring."""
 
     def queue(self, fact: Queued) -> None:
         last = self.utterances[-1] if self.utterances else None
@@ -97,13 +99,15 @@ class _Playout:
             self.utterances.append(_Utterance(fact.utterance, fact.audio))
 
     def interrupt(self) -> None:
+        self.owed += 1
         for utterance in self.utterances:
             utterance.taken_back = True
 
     def clear(self) -> None:
         """A clear went out. Where no interrupt was noted, it is one."""
-        if not any(utterance.taken_back and not utterance.cleared for utterance in self.utterances):
+        if not self.owed:
             self.interrupt()
+        self.owed -= 1
         for utterance in self.utterances:
             utterance.cleared = utterance.taken_back
 

@@ -1,0 +1,37 @@
+"""The command line: ``callflow COMMAND``. Each command lives in a file of its own; errors end here."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+
+import cyclopts
+
+from callflow.cli.call import call
+from callflow.cli.serve import serve
+from callflow.errors import CallflowError
+
+app = cyclopts.App(
+    name="callflow",
+    help="Telephone call flows for Exotel AgentStream.",
+    version_flags=["--version"],
+    help_format="plaintext",
+    backend="trio",
+)
+app.command(serve)
+app.command(call)
+
+
+def main(words: Sequence[str] | None = None) -> None:
+    """Run the command that the words name and end the process with its exit code."""
+    raise SystemExit(run(sys.argv[1:] if words is None else words))
+
+
+def run(words: Sequence[str]) -> int:
+    """Run a command; return its exit code. A mistake of the user's is one line and never a traceback."""
+    try:
+        code: int = app(list(words), result_action="return_int_as_exit_code_else_zero")
+    except CallflowError as wrong:
+        print(f"callflow: {wrong}", file=sys.stderr)
+        return 1
+    return code

@@ -1,0 +1,95 @@
+"""``./run``: serve the example IVR, or with ``--once`` make one scripted call to it and show that call.
+
+This is for a checkout: it looks for ``examples/bank_ivr`` beside the package.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+import cyclopts
+import trio
+
+from callflow.cli.call import call
+from callflow.cli.flow_argument import load_flow
+from callflow.cli.logs import show_logs
+from callflow.cli.serve import answer
+from callflow.errors import CallflowError
+from callflow.flow.flow import Flow
+from callflow.server.serve import STREAM_PATH, Server
+from callflow.server.settings import Settings, load_settings
+
+EXAMPLE = Path(__file__).resolve().parents[2] / "examples" / "bank_ivr"
+
+app = cyclopts.App(
+    name="./run",
+    help="Serve the bank's phone line of the examples. With other words: the command callflow, as in ./run call balance.",
+    version_flags=[],
+    help_format="plaintext",
+    backend="trio",
+)
+
+
+@app.default
+async def example(*, once: bool = False, host: str | None = None, port: int | None = None) -> int:
+    """Serve the example IVR; without a terminal, or with --once, make one call to it instead.
+
+    Args:
+        once: Make one scripted call, print it, save what was heard as a stereo WAV, and end: 0 if the call went as the
+            script says, else 1.
+        host: Address to listen on; 127.0.0.1 unless set.
+        port: TCP port; 8080 unless set.
+    """
+    if not EXAMPLE.is_dir():
+        raise CallflowError(f"{EXAMPLE} is not there; the example comes with a checkout of the project, not with the package")
+    flow = load_flow(str(EXAMPLE / "ivr.py"))
+    if once or not sys.stdin.isatty():
+        return await _call_once(flow)
+    show_logs()
+    settings = load_settings({"host": host, "port": port, "feed": True}, os.environ)
+    return await answer(flow, settings, _announce)
+
+
+async def _call_once(flow: Flow[Any]) -> int:
+    """Serve on a free port of this machine, call, and stop."""
+    server = Server(flow, Settings(port=0, feed=True, drain=0))
+    async with trio.open_nursery() as nursery:
+        port: int = await nursery.start(server.run)
+        code = await call(EXAMPLE / "calls" / "balance.call", url=f"ws://127.0.0.1:{port}{STREAM_PATH}")
+        nursery.cancel_scope.cancel()
+    return code
+
+
+def _announce(flow: Flow[Any], settings: Settings, port: int) -> None:
+    elsewhere = "" if port == 8080 else f" --url ws://127.0.0.1:{port}{STREAM_PATH}"  # noqa: PLR2004  # the default
+    public = settings.public_url or "wss://YOUR.HOST"
+    print(
+        f"""
+  Asha Bank's phone line   {len(flow.graph.states)} states
+
+  Call it      ./run call balance{elsewhere}      in a second terminal
+               transfer, person, locked, silent and stranger are other callers
+  At Exotel    Voicebot applet, URL   {public}{STREAM_PATH}
+               Passthru applet behind it: branch A ends, branch B goes to a person
+               URL   {public.replace("ws", "http", 1)}/passthru
+  Ctrl-C stops: no new calls, running ones may end.
+""",
+        flush=True,
+    )
+
+
+def main() -> None:
+    """Run ``./run``'s own command."""
+    try:
+        code: int = app(result_action="return_int_as_exit_code_else_zero")
+    except CallflowError as wrong:
+        print(f"callflow: {wrong}", file=sys.stderr)
+        code = 1
+    raise SystemExit(code)
+
+
+if __name__ == "__main__":
+    main()

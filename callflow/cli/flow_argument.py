@@ -1,0 +1,85 @@
+"""FLOW on the command line: ``path/to/file.py[:name]`` or ``package.module[:name]``."""
+
+from __future__ import annotations
+
+import difflib
+import importlib
+import importlib.util
+import sys
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from callflow.errors import CallflowError
+from callflow.flow.flow import Flow
+
+
+class NoSuchFlow(CallflowError):
+    """FLOW names nothing that could be served. The message says what, where and the cure."""
+
+
+def load_flow(argument: str) -> Flow[Any]:
+    """Import the module that FLOW names and find the flow in it.
+
+    Raises:
+        NoSuchFlow: There is no such file, module or name, or no name and several flows.
+        CallflowError: The flow itself is wrong.
+        Exception: Whatever else the module raises when it is imported.
+    """
+    where, _, name = argument.partition(":")
+    module = _from_file(Path(where)) if where.endswith(".py") else _from_name(where)
+    flows = {key: value for key, value in vars(module).items() if isinstance(value, Flow)}
+    if name:
+        if name not in flows:
+            raise NoSuchFlow(f"{where} has no flow named {name}; {_near(name, flows)}")
+        return flows[name]
+    distinct = {id(flow): flow for flow in flows.values()}
+    if len(distinct) != 1:
+        said = f"several flows: {', '.join(flows)}; add one, as in {where}:{next(iter(flows))}" if flows else ""
+        raise NoSuchFlow(f"{where} has {said or 'no flow; make one: answer = Flow(…)'}")
+    return next(iter(distinct.values()))
+
+
+def _near(name: str, flows: dict[str, Flow[Any]]) -> str:
+    near = difflib.get_close_matches(name, flows, n=1)
+    return f"did you mean {near[0]}?" if near else f"its flows are: {', '.join(flows) or 'none'}"
+
+
+def _from_file(path: Path) -> ModuleType:
+    if not path.is_file():
+        raise NoSuchFlow(f"{path}: there is no such file; FLOW is path/to/file.py or package.module, with :name behind it")
+    path = path.resolve()
+    root, parts = path.parent, [path.stem]
+    while (root / "__init__.py").is_file():  # a file of a package is imported as part of it
+        parts.insert(0, root.name)
+        root = root.parent
+    _look_in(root)
+    if len(parts) > 1:
+        return importlib.import_module(".".join(parts))
+    return _import_alone(path)
+
+
+def _import_alone(path: Path) -> ModuleType:
+    """Import a lone file under its stem, also where a module of that name is installed."""
+    spec = importlib.util.spec_from_file_location(path.stem, path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[path.stem] = module
+    spec.loader.exec_module(module)
+    return module
+
+
+def _from_name(name: str) -> ModuleType:
+    _look_in(Path.cwd())
+    try:
+        return importlib.import_module(name)
+    except ModuleNotFoundError as missing:
+        if missing.name is None or not name.startswith(missing.name):
+            raise  # found, but something that it imports is not there
+        raise NoSuchFlow(f"{name}: there is no such module here; for a file write {name.split('.')[-1]}.py") from missing
+
+
+def _look_in(folder: Path) -> None:
+    if str(folder) not in sys.path:
+        sys.path.insert(0, str(folder))

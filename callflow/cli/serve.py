@@ -1,0 +1,105 @@
+"""``callflow serve FLOW``: answer calls until told to stop."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import trio
+
+from callflow.cli.flow_argument import load_flow
+from callflow.cli.logs import show_logs
+from callflow.flow.flow import Flow
+from callflow.server.serve import STREAM_PATH, Server
+from callflow.server.settings import Settings, load_settings
+
+
+async def serve(
+    flow: str,
+    *,
+    host: str | None = None,
+    port: int | None = None,
+    codec: str | None = None,
+    low_latency: bool | None = None,
+    drain: float | None = None,
+    call_limit: float | None = None,
+    feed: bool | None = None,
+    config: Path | None = None,
+    verbose: bool = False,
+    log_json: bool = False,
+) -> int:
+    """Answer calls with a flow until SIGTERM or Ctrl-C; then let running calls end.
+
+    Every setting can also stand in callflow.toml or in a CALLFLOW_… variable; flags win, then variables.
+
+    Args:
+        flow: path/to/file.py or package.module, with :name where there are several flows.
+        host: Address to listen on; 127.0.0.1 unless set.
+        port: TCP port; 8080 unless set, 0 for any free one.
+        codec: auto, pcm16 or mulaw.
+        low_latency: Send audio in pieces of 20 ms.
+        drain: Seconds that running calls may go on after the server was told to stop.
+        call_limit: Longest call, in seconds.
+        feed: Let programs on this machine follow calls at /events/CALL_SID.
+        config: A settings file; callflow.toml in this folder if there is one.
+        verbose: Log more.
+        log_json: Log one JSON object a line.
+    """
+    flags = {
+        "host": host,
+        "port": port,
+        "codec": codec,
+        "low_latency": low_latency,
+        "drain": drain,
+        "call_limit": call_limit,
+        "feed": feed,
+    }
+    show_logs(verbose=verbose, as_json=log_json)
+    settings = load_settings(flags, os.environ, config or _config_here())
+    return await answer(load_flow(flow), settings, announce)
+
+
+def _config_here() -> Path | None:
+    here = Path("callflow.toml")
+    return here if here.is_file() else None
+
+
+async def answer(flow: Flow[Any], settings: Settings, announced: Callable[[Flow[Any], Settings, int], None]) -> int:
+    """Run a server; tell *announced* its port when it answers. Return the exit code."""
+    server = Server(flow, settings)
+    server.load()
+    try:
+        listeners = await trio.open_tcp_listeners(settings.port, host=settings.host)
+    except OSError as taken:
+        print(f"cannot listen on {settings.host}:{settings.port}: {taken}; give another --port", file=sys.stderr)
+        return 1
+    async with trio.open_nursery() as nursery:
+        listening: int = await nursery.start(server.run, listeners)
+        announced(flow, settings, listening)
+    return 0
+
+
+def announce(flow: Flow[Any], settings: Settings, port: int) -> None:
+    """Print what a person needs to know now: how to call, and what to enter at Exotel."""
+    print(what_to_enter(flow, settings, port), flush=True)
+
+
+def what_to_enter(flow: Flow[Any], settings: Settings, port: int) -> str:
+    """Write how the server is reached, from here and from Exotel."""
+    local = f"ws://{settings.host}:{port}{STREAM_PATH}"
+    public = (settings.public_url or "wss://YOUR.HOST").replace("http", "ws", 1).rstrip("/")
+    return "\n".join(
+        (
+            "",
+            f"  {flow.name}   {len(flow.graph.states)} states, {len(flow.graph.edges)} moves",
+            "",
+            f"  Call it      callflow call SCRIPT --url {local}",
+            f"  At Exotel    Voicebot applet, URL   {public}{STREAM_PATH}",
+            f"               Passthru applet, URL   {public.replace('ws', 'http', 1)}/passthru",
+            "  Ctrl-C stops: no new calls, running ones may end.",
+            "",
+        )
+    )

@@ -1,0 +1,291 @@
+"""The grammar of call scripts: what is read, what is refused and with which cure, and what is written back."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from callflow.errors import ScriptError
+from callflow.line.profile import BREAKABLE, Profile
+from callflow.line.script import (
+    GRAMMAR,
+    HEADER,
+    Act,
+    Branch,
+    Drop,
+    Ended,
+    Ender,
+    Ending,
+    Enter,
+    HangUp,
+    Header,
+    Hear,
+    Play,
+    Press,
+    Quiet,
+    Reach,
+    Ring,
+    Script,
+    Step,
+    Wait,
+    Way,
+    form,
+    parse,
+    render,
+    render_step,
+)
+from callflow.wire.audio import RATES, Coding
+from callflow.wire.messages import KEYS
+
+PAGE = (Path(__file__).parents[2] / "docs" / "reference" / "call-scripts.md").read_text("utf-8")
+
+
+def step(line: str) -> Step:
+    """Read a step that may stand anywhere."""
+    return parse(f"keys 1\nplay a.wav\n{line}\n").steps[-1]
+
+
+def refusal(text: str) -> str:
+    with pytest.raises(ScriptError) as refused:
+        parse(text, "bank.call")
+    return str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("line", "expected"),
+    [
+        ("hear welcome", Hear(prompt="welcome")),
+        ("hear hi/welcome.wav", Hear(prompt="hi/welcome")),
+        ('hear "twelve thousand" within 3s', Hear(prompt="twelve thousand", spoken=True, within=3.0)),
+        ("hear menu within 2.5 s cut", Hear(prompt="menu", within=2.5, ending=Ending.CUT)),
+        ("hear menu complete within 300ms", Hear(prompt="menu", within=0.3, ending=Ending.COMPLETE)),
+        ("keys 12#", Press(digits="12#")),
+        ("keys #", Press(digits="#")),
+        ("keys * gap 0.5s", Press(digits="*", gap=0.5)),
+        ("type $pin", Enter(answer="pin")),
+        ("type 1234 gap 250 ms", Enter(digits="1234", gap=0.25)),
+        ("play hello.wav", Play(file="hello.wav")),
+        ('play "my voice.wav"', Play(file="my voice.wav")),
+        ("wait 2s", Wait(seconds=2.0)),
+        ("state Menu within 2s", Reach(name="Menu", within=2.0)),
+        ("quiet within 0.3s", Quiet(within=0.3)),
+        ("quiet within 0.3s of play", Quiet(within=0.3, of=Act.PLAY)),
+        ("hangup", HangUp()),
+        ("drop", Drop()),
+        ("ended", Ended()),
+        ("ended within 5s by flow", Ended(by=Ender.FLOW, within=5.0)),
+    ],
+)
+def test_each_line_is_one_step(line: str, expected: Step) -> None:
+    assert step(line) == expected
+
+
+def test_a_call_may_ring_first_and_choose_a_branch_last() -> None:
+    assert parse("ring\nhangup\nbranch B\n").steps == (Ring(), HangUp(), Branch(way=Way.B))
+
+
+def test_the_header_says_who_calls_over_which_line() -> None:
+    text = "from +910000000106\nto 0319\nseed 7\nlag 50ms\necho\n".replace("echo\n", "echoes no\n")
+    text += 'rate 16000\ncoding mulaw\nbreaks R4 R7\nparam queue=a=b\nparam "city=New Town"\nhangup\n'
+
+    assert parse(text).header == Header(
+        caller="+910000000106",
+        called="0319",
+        seed=7,
+        lag=0.05,
+        echoes="never",
+        rate=16000,
+        coding=Coding.MULAW,
+        breaks=frozenset({"R4", "R7"}),
+        parameters={"queue": "a=b", "city": "New Town"},
+    )
+
+
+def test_the_header_makes_a_profile_of_the_line() -> None:
+    header = parse("echoes late\nrate 16000\ncoding mulaw\nbreaks R4\nhangup\n").header
+
+    assert header.profile == Profile(
+        echoes_cleared_marks="late",
+        sample_rate=16000,
+        coding=Coding.MULAW,
+        encoding="audio/x-mulaw",
+        breaks=frozenset({"R4"}),
+    )
+
+
+def test_a_script_without_a_header_asks_for_the_usual_line() -> None:
+    assert parse("hangup").header.profile == Profile()
+
+
+def test_comments_and_empty_lines_are_not_steps() -> None:
+    text = "# all of it\n\n  # indented\nkeys 1 # press\nwait 1s  # #\nhangup\n"
+
+    assert parse(text).steps == (Press(digits="1"), Wait(seconds=1.0), HangUp())
+
+
+def test_a_step_knows_its_line() -> None:
+    assert [each.line for each in parse("# one\n\nring\r\nhangup").steps] == [3, 4]
+
+
+def test_a_script_knows_the_answers_that_it_types() -> None:
+    assert parse("type $pin\ntype 12\ntype $account\n").answers == {"pin", "account"}
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ("", "no step stands here; the shortest script is one line: hangup"),
+        ("hier welcome", "no verb 'hier'; did you mean 'hear'?"),
+        ("zzz", f"no verb 'zzz'; the verbs are {', '.join(GRAMMAR)}"),
+        ("say hello", "a script has no voice of its own; record the words and write: play FILE.wav"),
+        ("reconnect", "'reconnect' is not yet there: resuming a call comes with reconnect support; leave the line out"),
+        ("takeover", "'takeover' is not yet there: resuming a call comes with reconnect support; leave the line out"),
+        ("hear", f"a prompt is missing; write: {form('hear')}"),
+        ("hear menu twice", f"'twice' is too much; write: {form('hear')}  # and a comment like this"),
+        ("hear menu cut complete", f"an option stands here twice; write: {form('hear')}"),
+        ('hear ""', 'no words stand between the quotation marks; write them like "PIN"'),
+        ('hear "PIN', 'a quotation mark is left open; end the words with "'),
+        ("hear what?", "'what?' is no file name; write words in quotation marks: \"what?\""),
+        ("keys", f"KEYS is missing; write: {form('keys')}"),
+        ("keys # the hash", f"KEYS is missing; write: {form('keys')}"),
+        ("keys $pin", "keys are shown and recorded; write: type $pin"),
+        ("keys 12a", "'12a' has to hold keys 0-9 * # and nothing else; leave the rest out"),
+        ("type $1", "'$1' is no name of an answer; write it like $pin"),
+        ("wait", "a time is missing; write: wait TIME"),
+        ("wait 2", "'2' is no time; write it like 2s, 0.3s or 300ms"),
+        ("wait -1s", "'-1s' is no time; write it like 2s, 0.3s or 300ms"),
+        ("wait 2h", "'2h' is no time; write it like 2s, 0.3s or 300ms"),
+        ("wait 4000s", "4000s is longer than a call can be; write at most 3600s"),
+        ("wait 2s #now", "'#now' is too much; write: wait TIME  # and a comment like this"),
+        ("play hello.mp3", "'hello.mp3' is no FILE.wav; write it like hello.wav"),
+        ("state 1st", "'1st' is no STATE; write it like Menu"),
+        ("keys 1\nquiet", f"'within' is missing; write: {form('quiet')}"),
+        ("keys 1\nquiet within 1s of wait", f"keys or play has to stand here; write: {form('quiet')}"),
+        ("quiet within 1s", "the caller has done nothing that silences the bot; write keys, type or play above it"),
+        ("keys 1\nquiet within 1s of play", "the caller has done nothing that silences the bot; write play above it"),
+        ("hear a\nring", "'ring' begins a call; make it the first step"),
+        ("hangup\nkeys 1", "the caller has gone in line 1; move that line below this one"),
+        ("branch A", "a branch is chosen after the call; write hangup or ended above it"),
+        ("hangup\nbranch C", f"A or B has to stand here; write: {form('branch')}"),
+        ("hangup\nfrom 123", "'from' is a header line; write it above the first step"),
+        ("from 12\nfrom 13", "'from' says this a second time; keep one of the two lines"),
+        ("param a=1\nparam a=2", "'param' says this a second time; keep one of the two lines"),
+        ("param a", "a parameter is written name=value, without blanks round the '='"),
+        ("from home", "'home' is no NUMBER; write it like +910000000105"),
+        ("rate 44100", "8000 or 16000 or 24000 has to stand here; write: rate (8000 | 16000 | 24000)"),
+        ("breaks R4 R12", "'R12' is no rule that Exotel's side may break; write it like R4"),
+    ],
+)
+def test_what_cannot_be_read_is_refused_with_its_line_and_the_cure(text: str, problem: str) -> None:
+    assert refusal(text) == f"bank.call:{max(1, len(text.splitlines()))}: {problem}"
+
+
+def test_a_refusal_carries_its_place() -> None:
+    with pytest.raises(ScriptError) as refused:
+        parse("hangup\nhangup\n", Path("a.call"))
+
+    assert (refused.value.path, refused.value.line) == (Path("a.call"), 2)
+
+
+def test_a_secret_entry_is_written_by_its_name() -> None:
+    assert render_step(Enter(answer="pin")) == "type $pin"
+
+
+def test_words_with_a_quotation_mark_cannot_be_written() -> None:
+    with pytest.raises(ValueError, match="quotation mark"):
+        render(Script(steps=(Hear(prompt='say "PIN"', spoken=True),)))
+
+
+# There and back.
+
+times = st.integers(0, 3_600_000).map(lambda milliseconds: milliseconds / 1000)
+maybe_times = st.none() | times
+keys = st.text(KEYS, min_size=1, max_size=12)
+names = st.from_regex(r"[^\W\d]\w{0,12}", fullmatch=True)
+no_quotes = st.characters(exclude_characters='"\r\n', exclude_categories=["Cs"])
+words = st.text(no_quotes, min_size=1).filter(str.strip)
+files = st.text(no_quotes, min_size=1, max_size=8).map(lambda name: f"x{name}.wav".replace("\x00", ""))
+
+acts: st.SearchStrategy[Step] = st.one_of(
+    st.builds(Press, digits=keys, gap=maybe_times),
+    st.builds(Enter, digits=keys, gap=maybe_times),
+    st.builds(Enter, answer=st.from_regex(r"[A-Za-z_][A-Za-z0-9_]{0,8}", fullmatch=True), gap=maybe_times),
+    st.builds(Play, file=files),
+)
+expectations: st.SearchStrategy[Step] = st.one_of(
+    st.builds(Hear, prompt=words, spoken=st.just(True), within=maybe_times, ending=st.none() | st.sampled_from(Ending)),
+    st.builds(Hear, prompt=st.from_regex(r"[\w/-]{1,12}", fullmatch=True), within=maybe_times),
+    st.builds(Wait, seconds=times),
+    st.builds(Reach, name=names, within=maybe_times),
+)
+ends: st.SearchStrategy[list[Step]] = st.lists(
+    st.builds(Ended, by=st.none() | st.sampled_from(Ender), within=maybe_times)
+    | st.builds(Branch, way=st.sampled_from(Way)),
+    max_size=3,
+)
+headers = st.builds(
+    Header,
+    caller=st.from_regex(r"\+?[0-9]{2,15}", fullmatch=True),
+    seed=st.integers(0, 10**18 - 1),
+    lag=times,
+    echoes=st.sampled_from(["at once", "late", "never"]),
+    rate=st.sampled_from(RATES),
+    coding=st.sampled_from(Coding),
+    breaks=st.frozensets(st.sampled_from(sorted(BREAKABLE))),
+    parameters=st.dictionaries(
+        st.from_regex(r"[\w.-]{1,8}", fullmatch=True), st.text(no_quotes, max_size=8), max_size=3
+    ),
+)
+
+
+@st.composite
+def scripts(draw: st.DrawFn) -> Script:
+    before: list[Step] = [Ring()] if draw(st.booleans()) else []
+    middle = draw(st.lists(acts | expectations, max_size=5))
+    quiet: list[Step] = [draw(st.builds(Quiet, within=times, of=st.none() | st.just(Act.KEYS)))]
+    steps = [*before, *middle, Press(digits="1"), *quiet, draw(st.builds(HangUp) | st.builds(Drop)), *draw(ends)]
+    return Script(header=draw(headers), steps=tuple(steps))
+
+
+@given(scripts())
+@example(Script(steps=(Press(digits="#", gap=0.1),)))
+@example(Script(header=Header(parameters={"a": "#"}), steps=(Play(file="#.wav"), Hear(prompt="#", spoken=True))))
+def test_a_script_that_is_written_reads_the_same(script: Script) -> None:
+    assert parse(render(script)) == script
+
+
+@given(st.text(st.sampled_from('hearkystpiwlgn $#"0123456789.\n')) | st.text())
+def test_any_text_is_a_script_or_is_refused(text: str) -> None:
+    try:
+        read = parse(text)
+    except ScriptError:
+        return
+    assert parse(render(read)) == read
+
+
+# The page.
+
+
+def block(language: str, text: str = PAGE) -> list[str]:
+    return re.findall(rf"^```{language}\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
+
+
+def test_the_page_s_grammar_is_the_parser_s() -> None:
+    (grammar,) = block("ebnf")
+    lines = re.findall(r"^(?:header|step| +\|)(?: +=)? (\S.*)$", grammar, re.MULTILINE)
+
+    assert lines == [*(f"{name} {slot.form}" for name, slot in HEADER.items()), *map(form, GRAMMAR)]
+
+
+@pytest.mark.parametrize("text", block("call"))
+def test_the_page_s_examples_are_scripts(text: str) -> None:
+    assert parse(text).steps
+
+
+@pytest.mark.parametrize("verb", [*GRAMMAR, *HEADER])
+def test_the_page_has_a_line_on_each_word(verb: str) -> None:
+    assert f"\n| `{verb}` | " in PAGE
