@@ -208,13 +208,17 @@ class Engine(Generic[D]):
                 raise _Failed("tap") from event.error
 
     def _key(self, event: KeyCame) -> Step:
-        if self._swallows(event.key, event.at):
-            return WAIT
         if self._listens() and not len(self._ahead):
-            return self._press(event.key)
+            return WAIT if self._swallows(event.key, event.at) else self._press(event.key)
+        self._hold(event)
+        return WAIT
+
+    def _hold(self, event: KeyCame) -> None:
+        """Keep a key that came before it was asked for."""
+        if self._swallows(event.key, event.at):
+            return
         held = self._ahead.hold(event.key.digit, self._state.options.typeahead)
         self._journal(Kind.KEY, "held" if held else "dropped")
-        return WAIT
 
     def _swallows(self, key: Dtmf, at: float) -> bool:
         """Whether this is the terminator that a caller pressed by habit behind a full entry (L8)."""
@@ -272,6 +276,8 @@ class Engine(Generic[D]):
     def _speak(self, step: Speak) -> Step:
         if step.again and (dropped := self._ahead.flush()):
             self._journal(Kind.KEY, "dropped", count=dropped)
+        for event in self._driver.mailbox.take_keys():
+            self._hold(event)
         if step.barge_in is not None and len(self._ahead):
             return self._conduct.prompt_ended(trio.current_time())  # the answer is there already
         try:

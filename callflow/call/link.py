@@ -11,11 +11,12 @@ close frame for protocol errors, no answer to a ping once the link is closing, a
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable
 
 import trio
 from attrs import frozen
-from trio_websocket import WebSocketConnection, WebSocketRequest
+from trio_websocket import ConnectionClosed, WebSocketConnection, WebSocketRequest
 from wsproto import ConnectionType, WSConnection
 from wsproto.connection import ConnectionState
 from wsproto.events import BytesMessage, CloseConnection, Ping, Request, TextMessage
@@ -71,15 +72,12 @@ class Link:
     # Opening.
 
     async def accept(self, head: bytes, rest: bytes) -> None:
-        """Answer the upgrade with 101.
+        """Answer the upgrade with 101. A peer that left meanwhile is no error: it shows in ``gone``.
 
         Args:
             head: The request's head, checked by the door.
             rest: What came right behind it. The engine below loses frames that arrive before the 101, so they are
                 held back until it is out.
-
-        Raises:
-            trio.BrokenResourceError: The peer is gone.
 
         Cancellation:
             Unknown: the answer may be out in part. Close the port.
@@ -87,10 +85,12 @@ class Link:
         connection = WebSocketConnection(PortStream(self._port), self._protocol)
         self._protocol.receive_data(head)
         request = next(event for event in self._protocol.events() if isinstance(event, Request))
-        await WebSocketRequest(connection, request).accept()
-        if connection.closed is not None:
-            raise trio.BrokenResourceError("the peer left during the handshake")
-        self._take(rest)
+        try:
+            await WebSocketRequest(connection, request).accept()
+        except ConnectionClosed:
+            self._lose(EndCause.PEER_GONE)
+        else:
+            self._take(rest)
 
     # Reading: the reader's side.
 
@@ -109,15 +109,19 @@ class Link:
         return self._ready.pop(0)
 
     async def _read(self) -> None:
-        try:
-            await self._port.wait_readable()
-            data = self._port.try_receive()
-        except (trio.BrokenResourceError, trio.ClosedResourceError):
-            data = b""
+        data = await self._some_bytes()
         if data:
             self._take(data)
         elif data is not None:
             self._lose(EndCause.PEER_GONE)
+
+    async def _some_bytes(self) -> bytes | None:
+        """Wait for bytes; none at the end, be it by a reset or because we closed, and None for a false alarm."""
+        try:
+            await self._port.wait_readable()
+            return self._port.try_receive()
+        except (trio.BrokenResourceError, trio.ClosedResourceError):
+            return b""
 
     def _take(self, data: bytes) -> None:
         if not data or self._protocol.state not in _RECEIVING:
@@ -138,7 +142,7 @@ class Link:
 
     def _collect(self, event: TextMessage | BytesMessage) -> None:
         self._parts.append(event.data if isinstance(event.data, str) else bytes(event.data))
-        self._size += len(event.data)
+        self._size += _size_of(event.data)
         self._fragments += event.frame_finished
         if self._size > LARGEST_MESSAGE or self._fragments > MOST_FRAGMENTS:
             self._fault(EndCause.TOO_BIG, 1009)
@@ -170,6 +174,7 @@ class Link:
         self.gone = self.gone or Gone(cause=cause, code=code, clean=True)
 
     def _lose(self, cause: EndCause) -> None:
+        self._unsent.clear()  # there is nobody to flush it for
         self.gone = self.gone or Gone(cause=cause, code=1006, clean=False)
 
     # Writing: the writer's side.
@@ -209,7 +214,6 @@ class Link:
         try:
             return self._port.try_send(data)
         except (trio.BrokenResourceError, trio.ClosedResourceError):
-            self._unsent.clear()
             self._lose(EndCause.PEER_GONE)
             return 0
 
@@ -220,23 +224,15 @@ class Link:
             In part: what was sent is sent, the rest stays in order.
         """
         with trio.move_on_after(seconds) as patience:
-            while self._unsent and self._alive():
-                await self._wait_writable()
+            while self._unsent:
+                with contextlib.suppress(trio.ClosedResourceError):  # the next line finds out
+                    await self._port.wait_writable()
                 sent = self._try_send(bytes(self._unsent))
                 del self._unsent[:sent]
                 if sent:
                     patience.deadline = trio.current_time() + seconds
         if patience.cancelled_caught:
             self.abort()
-
-    def _alive(self) -> bool:
-        return self.gone is None or self.gone.clean
-
-    async def _wait_writable(self) -> None:
-        try:
-            await self._port.wait_writable()
-        except trio.ClosedResourceError:
-            self._unsent.clear()
 
     # Ending.
 
@@ -267,19 +263,21 @@ class Link:
     async def _linger(self) -> None:
         self._port.send_eof()
         with trio.move_on_after(LINGER):
-            while True:
-                await self._port.wait_readable()
-                if self._port.try_receive() == b"":
-                    return
+            while await self._some_bytes() != b"":
+                pass
 
     def abort(self) -> None:
         """Give the port back at once; a pending ``receive`` returns None."""
         self._lose(EndCause.PEER_GONE)
-        self._unsent.clear()
         self._port.close()
 
 
 _RECEIVING = (ConnectionState.OPEN, ConnectionState.LOCAL_CLOSING)
+
+
+def _size_of(data: str | bytes | bytearray) -> int:
+    """Count bytes, not characters: or text outside of ASCII could be four times as long as anything else."""
+    return len(data) if not isinstance(data, str) or data.isascii() else len(data.encode())
 
 
 def _nobody_waits() -> None:

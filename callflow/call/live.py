@@ -142,6 +142,7 @@ class LiveCall(Call[D]):
     def begin(self, prompt: Prompt, barge_in: BargeIn) -> LivePlayback:
         """Start a playback; see ``start``."""
         self._check_up("call.play")
+        self._check_two_way("call.play")
         if self.playing is not None and self.playing.result is None:
             raise FlowError(f"{prompt!r} was started while another playback runs; await its heard(), or stop() it")
         clip = self._clip(prompt)
@@ -185,9 +186,14 @@ class LiveCall(Call[D]):
         if self._driver.ended_at is not None and cause is not None:
             raise CallEnded(what, ended_by(cause).value)
 
+    def _check_two_way(self, what: str) -> None:
+        if self._flow.one_way:
+            raise FlowError(f"{what}: the flow is one-way; Exotel plays nothing that is sent on a Stream applet")
+
     def _check_raw(self, what: str) -> None:
         if not self._flow.raw:
             raise FlowError(f"{what} is for raw flows; make the flow with raw=True, or play prompts with call.play")
+        self._check_two_way(what)
 
 
 def _no_taps(listen: Callable[[bytes], None]) -> None:

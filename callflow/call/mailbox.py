@@ -82,6 +82,13 @@ class Mailbox:
         """Take the oldest event, or None."""
         return self._events.popleft() if self._events else None
 
+    def take_keys(self) -> list[KeyCame]:
+        """Take all keys that wait, oldest first, and leave the rest in its order."""
+        keys = [event for event in self._events if isinstance(event, KeyCame)]
+        if keys:
+            self._events = deque(event for event in self._events if not isinstance(event, KeyCame))
+        return keys
+
     async def wait(self) -> None:
         """Wait for news since the last wait began.
 

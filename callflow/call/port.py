@@ -134,7 +134,7 @@ def _address(name: tuple[str, int] | tuple[str, int, int, int]) -> str:
 
 
 class PortStream(trio.abc.Stream):
-    """A Trio stream over a byte port, for libraries that want one: trio-websocket's handshake, anycorn, clients.
+    """A Trio stream over a byte port, for libraries that want one: trio-websocket, on either side of it.
 
     Args:
         port: The transport; closed with the stream.

@@ -39,6 +39,7 @@ class Flow(Generic[D]):
         passthru: Called with the Passthru that announces a call; its ``Verdict`` chooses Exotel's branch. It has 2 s.
         rate: Sample rate of the prompts, in hertz: 8000, 16000 or 24000.
         raw: A relay: ``call.relay`` and ``call.clear`` in place of prompts, without chunks, pacing and padding.
+        one_way: The stream comes from Exotel's Stream applet: the flow listens (``call.tap``) and can say nothing.
         scope: Names for annotations of states that are defined inside a function: ``scope=locals()``.
 
     Raises:
@@ -56,6 +57,7 @@ class Flow(Generic[D]):
         passthru: Announce | None = None,
         rate: int = RATES[0],
         raw: bool = False,
+        one_way: bool = False,
         scope: Mapping[str, Any] | None = None,
     ) -> None:
         if not name or not all(c.isalnum() or c in "-_" for c in name):
@@ -69,8 +71,10 @@ class Flow(Generic[D]):
         self.passthru = passthru
         self.rate = rate
         self.raw = raw
+        self.one_way = one_way
         self.graph: Graph = read_graph(start, scope or {})
         self.folder = self._resolve(prompts)
+        self._check_one_way()
         self._data = data
         self._takes_started = data is not None and _takes_argument(name, data)
         self._library: PromptLibrary | None = None
@@ -121,6 +125,15 @@ class Flow(Generic[D]):
         for _, prompt in named:
             library.clip(prompt)
         return library
+
+    def _check_one_way(self) -> None:
+        named = self._named_prompts()
+        if self.one_way and named:
+            where, prompt = named[0]
+            raise FlowDefinitionError(
+                f"{where} says {prompt!r}, but Flow({self.name!r}) is one-way: Exotel plays nothing that is sent on a "
+                "Stream applet; take the prompt out, or use the Voicebot applet and leave one_way out"
+            )
 
     def _named_prompts(self) -> list[tuple[str, Prompt]]:
         """All prompts that stand in class lines, with the class that says them."""

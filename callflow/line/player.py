@@ -171,13 +171,15 @@ async def play_script(
     caller = _Caller(
         script=script, phone=phone, answers=answers, sounds=read_sounds(script), ear=ear, surroundings=surroundings
     )
-    async with trio.open_nursery() as nursery:
-        nursery.start_soon(ear.listen)
-        if surroundings.feed is not None:
-            nursery.start_soon(ear.read_along, surroundings.feed)
-        outcomes = await caller.take_steps()
-        nursery.cancel_scope.cancel()
-    ear.finish()
+    try:
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(ear.listen)
+            if surroundings.feed is not None:
+                nursery.start_soon(ear.read_along, surroundings.feed)
+            outcomes = await caller.take_steps()
+            nursery.cancel_scope.cancel()
+    finally:
+        ear.finish()
     return Result(script=script, outcomes=tuple(outcomes), conversation=ear.conversation)
 
 

@@ -191,8 +191,8 @@ class Header:
 
     caller: str = CALLER
     called: str = CALLED
-    seed: int = 0
-    """Seed of every random choice of the line."""
+    seed: int | None = None
+    """Seed of every random choice of the line; None for another one each time."""
     lag: float = 0.0
     """Seconds that a message takes, each way."""
     echoes: EchoesClearedMarks = "at once"
@@ -529,8 +529,8 @@ class _Text:
         return {self.attribute: self.convert(text)}
 
     def write(self, step: Step | Header) -> Sequence[str]:
-        text = str(getattr(step, self.attribute))
-        return [_quoted(text) if re.search(r"\s", text) else text]
+        value = getattr(step, self.attribute)
+        return [] if value is None else [_word(str(value))]
 
 
 @frozen

@@ -374,7 +374,6 @@ class Telephone:
     def go_deaf(self) -> None:
         """Become a half-open connection: from now on nothing is read, answered or sent, but TCP stays."""
         self._link.wire.deaf = True
-        self._outbox.clear()
         self._nudge.unpark_all()
 
     # The tasks.
@@ -445,15 +444,13 @@ class Telephone:
         return math.inf
 
     async def _flush(self) -> None:
-        while self._outbox:
-            self._note("in", self._outbox[0])
+        while self._outbox and not self._link.wire.deaf:
             try:
                 await self._link.socket.send_message(self._outbox[0])
             except ConnectionClosed:  # the listening task sees it as well, and ends the call
                 self._outbox.clear()
                 return
-            if self._outbox:
-                self._outbox.popleft()
+            self._note("in", self._outbox.popleft())
 
     async def _rest(self) -> None:
         """Sleep until something is due, or somebody nudges."""
@@ -483,7 +480,7 @@ class Telephone:
     async def _posted(self) -> None:
         """Wait until everything was handed to the transport, or never will be."""
         await trio.lowlevel.checkpoint()
-        while self._outbox and not self.ended.is_set():
+        while self._outbox and not self.ended.is_set() and not self._link.wire.deaf:
             await self._facts.park()
 
     def _note(self, side: Literal["in", "out"], text: str | bytes) -> LineEntry:

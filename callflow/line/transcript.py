@@ -13,6 +13,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import assert_never
 
+import msgspec
 from attrs import Factory, define, field, frozen
 
 from callflow.flow.secret import DOT
@@ -36,7 +37,7 @@ from callflow.line.script import (
     render_step,
 )
 
-CUT_COLUMN = 60
+CUT_COLUMN = 58
 """Where ``cut off`` stands behind what was said."""
 
 HEAR_WITHIN = 10.0
@@ -100,11 +101,14 @@ class Teller:
 
     def lines(self, conversation: Conversation) -> Iterator[str]:
         """Give the lines that can be told now and were not told before."""
-        self._take("heard", _said(conversation))
+        sentences, rest_from = _said(conversation)
+        self._take("heard", [(sentence.start, _sentence(sentence)) for sentence in sentences])
         self._take("deeds", [(deed.start, _deed(deed)) for deed in conversation.deeds])
         self._take("entered", [(entered.at, f"= {entered.name}") for entered in conversation.entered])
-        self._take("ended", [(conversation.ended_at, f"  {conversation.ended}")] if conversation.ended else [])
-        while self._waiting and self._waiting[0][0] < conversation.settled:
+        gone = any(isinstance(deed.step, HangUp | Drop) for deed in conversation.deeds)
+        ended = [(conversation.ended_at, f"  {conversation.ended}")] if conversation.ended and not gone else []
+        self._take("ended", ended)
+        while self._waiting and self._waiting[0][0] < min(rest_from, conversation.settled):
             at, _, text = heapq.heappop(self._waiting)
             yield f"{at:5.1f}  {text}"
 
@@ -187,30 +191,86 @@ def _within(seconds: float | None, usual: float) -> str:
     return f"{usual if seconds is None else seconds:g} s"
 
 
+def summary(result: Result, wav: Path) -> list[str]:
+    """Write what stands below a call: what the caller felt, where it is saved, and what became of the script."""
+    felt = (("Waited", waits(result.conversation)), ("Barge-in to silence", barge_ins(result.conversation)))
+    figures = [f"{name} {', '.join(f'{each:.2f}' for each in seconds)} s." for name, seconds in felt if seconds]
+    lines = [" ".join(figures), f"Saved {wav} (caller left, bot right)", result.failure]
+    count = [f"{result.holding} of {result.expectations} expectations hold."] if result.expectations else []
+    return [*filter(None, lines), *count]
+
+
+def as_json(result: Result, call_sid: str, wav: Path) -> list[str]:
+    """Write a call for programs: one JSON object a step, and a last one for the whole."""
+    talk = result.conversation
+    whole = {
+        "call_sid": call_sid,
+        "script": str(result.script.path),
+        "holds": not result.failure,
+        "failure": result.failure,
+        "holding": result.holding,
+        "expectations": result.expectations,
+        "heard": list(map(_heard_fields, talk.heard)),
+        "states": [{"state": entered.name, "at": _rounded(entered.at)} for entered in talk.entered],
+        "waited": list(map(_rounded, waits(talk))),
+        "barge_in": list(map(_rounded, barge_ins(talk))),
+        "ended": talk.ended,
+        "wav": str(wav),
+    }
+    return [msgspec.json.encode(each).decode() for each in [*map(_step_fields, result.outcomes), whole]]
+
+
+def _step_fields(outcome: Outcome) -> dict[str, object]:
+    return {
+        "line": outcome.step.line,
+        "step": render_step(outcome.step),
+        "from": _rounded(outcome.start),
+        "to": _rounded(outcome.end),
+        "holds": outcome.held,
+        "came": outcome.came,
+    }
+
+
+def _heard_fields(heard: HeardPrompt) -> dict[str, object]:
+    return {
+        "prompt": heard.name,
+        "words": heard.words,
+        "from": _rounded(heard.start),
+        "seconds": _rounded(heard.seconds),
+        "of_seconds": _rounded(heard.of_seconds),
+        "complete": heard.complete,
+    }
+
+
+def _rounded(seconds: float) -> float:
+    return round(seconds, 3)
+
+
 # What was said.
 
 
-def _said(conversation: Conversation) -> list[tuple[float, str]]:
-    """Write what was said, a line a sentence; the last only when no more of it can come."""
+def _said(conversation: Conversation) -> tuple[list[Utterance], float]:
+    """Give what was said, sentence by sentence, and when one begins to which more may come (infinity if none does)."""
     sentences = [sentence for utterance in utterances(conversation.heard) for sentence in _sentences(utterance)]
     if sentences and sentences[-1].end + JOINT >= conversation.settled:
-        sentences.pop()
-    return [(sentence.start, _sentence(sentence)) for sentence in sentences]
+        return sentences[:-1], sentences[-1].start
+    return sentences, math.inf
 
 
 def _sentences(utterance: Utterance) -> Iterator[Utterance]:
-    """Part an utterance after what ends like a sentence; the words of a number stay together."""
+    """Part an utterance where one sentence ends or another begins; the words of a number stay together."""
     parts: list[HeardPrompt] = []
     for part in utterance.parts:
-        parts.append(part)
-        if part.words.endswith(_SENTENCE_ENDS) or part is utterance.parts[-1]:
+        if parts and (parts[-1].words.endswith(_SENTENCE_ENDS) or part.words[:1].isupper()):
             yield Utterance(tuple(parts))
             parts.clear()
+        parts.append(part)
+    yield Utterance(tuple(parts))
 
 
 def _sentence(sentence: Utterance) -> str:
     text = "◀ " + " ".join(map(_words, sentence.parts))
-    return f"{text:<{CUT_COLUMN}}cut off" if sentence.cut else text
+    return f"{text:<{CUT_COLUMN}}  cut off" if sentence.cut else text
 
 
 def _words(heard: HeardPrompt) -> str:
@@ -242,12 +302,13 @@ def _deed(deed: Deed) -> str:
 
 
 def waits(conversation: Conversation) -> list[float]:
-    """Measure from the end of each entry or saying to the begin of the answer, where the next thing was an answer."""
-    starts = [utterance.start for utterance in utterances(conversation.heard)]
+    """Measure from the end of each entry or saying to the begin of the answer; none where the bot talked all along."""
+    said = utterances(conversation.heard)
     found = []
     for deed, until in _spoken_deeds(conversation):
-        answer = next((start for start in starts if deed.start <= start < until), math.inf)
-        if deed.end <= answer < math.inf:
+        answer = next((each.start for each in said if deed.start <= each.start < until), math.inf)
+        talking = any(each.start <= deed.end < each.end and not each.cut for each in said)
+        if deed.end <= answer < math.inf and not talking:
             found.append(answer - deed.end)
     return found
 

@@ -43,7 +43,7 @@ class RequestServer:
         refused = await exchange.read(received)
         if refused is not None:
             await exchange.answer(refused)
-        elif not exchange.is_over.is_set():
+        else:
             await self._run(exchange, _scope(head, port.peer))
 
     async def _run(self, exchange: _Exchange, scope: Scope) -> None:
@@ -94,13 +94,13 @@ class _Exchange:
     # The request.
 
     async def read(self, received: bytes) -> int | None:
-        """Read the body; give the status of a refusal, or None if it is whole or the peer left in the middle."""
+        """Read the body; give the status of a refusal, or None if it is whole."""
         self._wire.receive_data(received)
         with trio.move_on_after(self._limits.body):
             try:
                 return await self._read_body()
             except h11.RemoteProtocolError:
-                return None if self.is_over.is_set() else 400  # an end in the middle is one to h11 as well
+                return 400  # chunks that are none, or an end in the middle
         return 408
 
     async def _read_body(self) -> int | None:

@@ -107,7 +107,7 @@ class HeadReader:
             self._line_start = end + 1
             self._check_size(self._line_start)
             _check_line(line)
-            if line == b"\r\n" and self._lines:
+            if line == b"\r\n":
                 self.rest = bytes(self._received[self._line_start :])
                 return _parse(bytes(self._received[: self._line_start]), self._limits)
             self._count_line(line)

@@ -20,7 +20,7 @@ from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
 from callflow.server.limits import host_of
-from callflow.server.passthru import PassthruReport, UnreadablePassthru, read_passthru
+from callflow.wire.passthru import PassthruReport, UnreadablePassthru, read_passthru
 
 log = logging.getLogger("callflow.server")
 

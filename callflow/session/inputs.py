@@ -198,7 +198,9 @@ class MarkFate(enum.Enum):
     PLAYED = "played"
     """Echoed, with no clear in between: the audio before it was heard."""
     CLEARED = "cleared"
-    """A clear overtook it; whether its audio was heard cannot be known."""
+    """A clear overtook it, and it came back after that; whether its audio was heard cannot be known."""
+    DROPPED = "dropped"
+    """A clear overtook it, and it did not come back."""
     ASSUMED = "assumed"
     """No echo in the time that its audio needs, and some."""
     SKIPPED = "skipped"
@@ -222,7 +224,7 @@ class StartOver:
 
 @frozen
 class Quiet:
-    """Nothing came on the link for the stall time: it may be half-open."""
+    """Nothing came on the link for the stall time: it may be half-open. Told again each time that passes."""
 
 
 @frozen
@@ -244,7 +246,7 @@ Frame = SendMedia | SendMark | SendClear
 
 @frozen
 class Close:
-    """The link is to be closed with this code."""
+    """The link, if there is one, is to be closed with this code."""
 
     code: int
 

@@ -1,8 +1,8 @@
-"""The session machine: looks rows up in the table and carries out their effects. Pure; it never sees a socket or a clock.
+"""The session machine: looks rows up in the table and carries out their effects. Pure: no socket, no clock.
 
 The driver (``callflow.call.driver``) feeds it everything that happens, and for each outcome must, in this order: write
-``frames``, hand on ``told``, set the timers of ``arm``, and close the link if ``close`` says so. A ``refused`` outcome is
-a bug of the driver's.
+``frames``, hand on ``told``, set the timers of ``arm``, and close the link if ``close`` says so. A ``refused`` outcome
+is a bug of the driver's.
 """
 
 from __future__ import annotations
@@ -21,13 +21,11 @@ from callflow.session.inputs import (
     MarkFate,
     Outcome,
     Over,
-    PassthruCame,
     Pressed,
     Quiet,
     Reattach,
     Resumed,
     SendMark,
-    SendMedia,
     SocketClosed,
     Started,
     StartOver,
@@ -35,11 +33,14 @@ from callflow.session.inputs import (
     Told,
     Verdict,
 )
-from callflow.session.table import ENDS, TABLE, Cell, Effect, In, Row, S, kind_of
+from callflow.session.table import ENDS, MESSAGES, TABLE, Cell, Effect, In, Row, S, kind_of
 from callflow.wire.messages import Dtmf, Mark, Media, Start
 
 EARLY_BYTES = 240_000
-"""Audio kept before ``start``: 5 s at the highest rate (ruling on tolerance, R15)."""
+"""Audio kept before ``start``: 5 s at the highest rate (ruling on tolerance, R15). The oldest goes first."""
+
+EARLY_MESSAGES = 250
+"""How many messages that may be: 5 s of 20 ms each, so that many tiny ones do not take more memory than large ones."""
 
 MALFORMED_LIMIT = 50
 """Malformed messages in a row before the link is closed with 1003 (exotel.md §21, R31)."""
@@ -79,8 +80,7 @@ class Session:
         self.cause: EndCause | None = None
         """Why the call ended, or why its link was lost; the first wins."""
         self.counts: Counter[Verdict] = Counter()
-        self._early: deque[Media] = deque()
-        self._early_bytes = 0
+        self._early: deque[Media] = deque(maxlen=EARLY_MESSAGES)
         self._table = table
 
     def feed(self, event: Input) -> Outcome:
@@ -88,7 +88,7 @@ class Session:
         kind = kind_of(event)
         row = self._row(kind, event)
         self.counts[row.verdict] += 1
-        if kind is not In.UNDECODABLE:
+        if kind in MESSAGES:
             self.malformed_in_row = 0
         outcome = _EFFECTS[row.effect](self, row.verdict, event, kind)
         if row.target is not None:
@@ -120,17 +120,19 @@ class Session:
         return Outcome(verdict=verdict, arm={Timer.ATTACH: True} if verdict is Verdict.MOVED else {})
 
     def _open(self, verdict: Verdict, event: Input, kind: In) -> Outcome:
+        self.malformed_in_row = 0
         return Outcome(verdict=verdict, arm={Timer.ATTACH: False, Timer.OPEN: True})
 
     def _return(self, verdict: Verdict, event: Input, kind: In) -> Outcome:
-        self._forget_early()
+        self._early.clear()
         return Outcome(verdict=verdict, arm={Timer.OPEN: False, Timer.ATTACH: True})
 
     def _begin(self, verdict: Verdict, event: Input, kind: In) -> Outcome:
-        assert isinstance(event, Start)
+        assert isinstance(event, Start | Reattach)
+        if isinstance(event, Reattach):  # what is kept came on another link
+            return self._attached(verdict, event.start.stream_sid, (Started(event.start),))
         early = [media for media in self._early if media.stream_sid in ("", event.stream_sid)]
-        told: tuple[Told, ...] = (Started(event), *map(Audio, early))
-        return self._attached(verdict, event.stream_sid, told)
+        return self._attached(verdict, event.stream_sid, (Started(event), *map(Audio, early)))
 
     def _resume(self, verdict: Verdict, event: Input, kind: In) -> Outcome:
         assert isinstance(event, Reattach)
@@ -141,15 +143,16 @@ class Session:
     def _attached(self, verdict: Verdict, stream_sid: str, told: tuple[Told, ...]) -> Outcome:
         self.epoch += 1
         self.stream_sid = stream_sid
-        self._forget_early()
+        self.malformed_in_row = 0
+        self._early.clear()
         arm = {Timer.ATTACH: False, Timer.OPEN: False, Timer.RESUME: False, Timer.MARK: False, Timer.FLUSH: False}
         return Outcome(verdict=verdict, told=told, arm={**arm, Timer.STALL: True, Timer.IDLE: True})
 
     def _keep_early(self, verdict: Verdict, event: Input, kind: In) -> Outcome:
         assert isinstance(event, Media)
-        if self._early_bytes + len(event.payload) <= EARLY_BYTES:
-            self._early.append(event)
-            self._early_bytes += len(event.payload)
+        self._early.append(event)
+        while sum(len(media.payload) for media in self._early) > EARLY_BYTES:
+            self._early.popleft()
         return Outcome(verdict=verdict)
 
     def _count_malformed(self, verdict: Verdict, event: Input, kind: In) -> Outcome:
@@ -168,15 +171,16 @@ class Session:
         return Outcome(verdict=verdict, told=(StartOver(),))
 
     def _tell_quiet(self, verdict: Verdict, event: Input, kind: In) -> Outcome:
-        return Outcome(verdict=verdict, told=(Quiet(),))
+        return Outcome(verdict=verdict, told=(Quiet(),), arm={Timer.STALL: True})
 
     def _echo(self, verdict: Verdict, event: Input, kind: In) -> Outcome:
         assert isinstance(event, Mark)
         if event.name in self.stale:
-            done = self._take_stale(self.stale.index(event.name) + 1)
+            done = self._drop_stale(self.stale.index(event.name))
+            done.append(MarkDone(self.stale.pop(0), MarkFate.CLEARED))
         else:
             # A fresh echo before the stale ones: this peer does not echo what was cleared.
-            done = self._take_stale(len(self.stale))
+            done = self._drop_stale()
             skipped = self.fresh.index(event.name)
             done += [MarkDone(name, MarkFate.SKIPPED) for name in self.fresh[:skipped]]
             done.append(MarkDone(event.name, MarkFate.PLAYED))
@@ -184,15 +188,16 @@ class Session:
         return self._accounted(verdict, done)
 
     def _assume(self, verdict: Verdict, event: Input, kind: In) -> Outcome:
-        done = self._take_stale(len(self.stale))
+        done = self._drop_stale()
         done.append(MarkDone(self.fresh.pop(0), MarkFate.ASSUMED))
         return self._accounted(verdict, done)
 
     def _flush(self, verdict: Verdict, event: Input, kind: In) -> Outcome:
-        return self._accounted(verdict, self._take_stale(len(self.stale)))
+        return self._accounted(verdict, self._drop_stale())
 
-    def _take_stale(self, count: int) -> list[MarkDone]:
-        done = [MarkDone(name, MarkFate.CLEARED) for name in self.stale[:count]]
+    def _drop_stale(self, count: int | None = None) -> list[MarkDone]:
+        """Account for the oldest *count* stale marks, or for all, that did not come back."""
+        done = [MarkDone(name, MarkFate.DROPPED) for name in self.stale[:count]]
         del self.stale[:count]
         return done
 
@@ -223,7 +228,7 @@ class Session:
         close = self._settle(event, kind)
         assert self.cause is not None
         told: tuple[Told, ...] = (*self._lose_marks(), Over(self.cause))
-        self._forget_early()
+        self._early.clear()
         return Outcome(verdict=verdict, told=told, arm=dict.fromkeys(Timer, False), close=close)
 
     def _settle(self, event: Input, kind: In) -> Close | None:
@@ -239,13 +244,9 @@ class Session:
         return None if code is None else Close(code)
 
     def _lose_marks(self) -> list[MarkDone]:
-        done = self._take_stale(len(self.stale)) + [MarkDone(name, MarkFate.LOST) for name in self.fresh]
+        done = self._drop_stale() + [MarkDone(name, MarkFate.LOST) for name in self.fresh]
         self.fresh.clear()
         return done
-
-    def _forget_early(self) -> None:
-        self._early.clear()
-        self._early_bytes = 0
 
 
 _HEARD = Outcome(verdict=Verdict.KEPT)

@@ -1,18 +1,26 @@
 """The playout ledger: what the caller heard of each playback. Pure; told of every send, echo, clear and end.
 
-*Queued*, *sent* and *heard* are three different things. Exotel plays from its own buffer and reports only by marks, late
-or never; a ``clear`` spares the message that was picked up. So each playback gets one fate, when it is decided and not
-later, and the seconds heard are a range: at least what echoes prove, at most what was sent.
+*Queued*, *sent* and *heard* are three different things. Exotel plays from its own buffer and reports only by marks,
+late or never; a ``clear`` spares the message that was picked up. So each playback gets one fate, when it is decided and
+not later, and the seconds heard are a range: at least what echoes prove, at most what was sent.
+
+The lower end rests on one assumption: the way to the far end and back takes no longer than the slowest echo on this
+link took. Where that cannot be said (no echo yet, a far end that was silent, a gap in the audio, audio that a clear may
+have spared) the range gets wider.
 """
 
 from __future__ import annotations
 
 import enum
 from collections import deque
+from math import inf
 
 from attrs import Factory, define, field, frozen
 
 from callflow.session.inputs import MarkFate
+
+_INSTANT = 1e-6
+"""Seconds. Sums of floats miss each other by less."""
 
 
 class Fate(enum.Enum):
@@ -64,9 +72,13 @@ class Entry:
     """Seconds written to the link."""
     starts_at: float | None = None
     """When the far end can begin to play it, by the clock of what was sent before."""
+    ends_at: float = 0.0
+    """When the far end has played what was sent of it, at the latest; the way there is not counted."""
     mark: str | None = None
     deadline: float | None = None
     """When its mark is assumed."""
+    due_at: float | None = None
+    """When the far end reaches its mark; the way there is not counted. None where a clear before makes that unsure."""
     result: Heard | None = None
 
     def settle(self, fate: Fate, at_least: float, at_most: float) -> None:
@@ -86,8 +98,15 @@ class Ledger:
     entries: deque[Entry] = Factory(deque)
     """Those without a fate, oldest first. At most a few: a settled entry leaves."""
     late_echoes: int = 0
-    """Echoes of marks whose playback already had its fate. Counted, never acted on (R24)."""
+    """Marks that came back after a clear had settled their playback. Counted, never acted on (R24)."""
+    alive_at: float = inf
+    """When something last came from the far end, which its driver keeps; infinity while nobody does. A link that was
+    dead before anybody noticed played nothing since."""
     _plays_until: float = field(default=0.0, init=False)
+    """When the far end has played what was sent, if each clear threw everything away."""
+    _plays_until_at_latest: float = field(default=0.0, init=False)
+    """The same if each spared as much as it can: the message that was picked up, and how much of it is unknown."""
+    _longest_chunk: float = field(default=0.0, init=False)
     _slowest_echo: float | None = field(default=None, init=False)
     _last_mark: int = field(default=0, init=False)
 
@@ -103,15 +122,19 @@ class Ledger:
 
     def has_run_dry(self, at: float) -> bool:
         """Say whether everything that was sent must have been played by now, and some time ago."""
-        return at > self._plays_until + 1e-6  # sums of floats miss each other by less
+        return at > self._plays_until + _INSTANT
 
     def send(self, entry: Entry, seconds: float, at: float) -> None:
         """A chunk of *entry* was written."""
-        starts = max(self._plays_until, at)
+        starts, at_latest = max(self._plays_until, at), max(self._plays_until_at_latest, at)
         if entry.starts_at is None:
             entry.starts_at = starts
-        entry.sent = min(entry.queued, entry.sent + seconds)  # padding is not part of the prompt
+        before = entry.sent
+        entry.sent = min(entry.queued, before + seconds)  # padding is not part of the prompt
+        entry.ends_at = at_latest + entry.sent - before
         self._plays_until = starts + seconds
+        self._plays_until_at_latest = at_latest + seconds
+        self._longest_chunk = max(self._longest_chunk, seconds)
 
     def next_mark(self, epoch: int) -> str:
         """Make a mark's name: never used again in this call (R22, ruling on fates)."""
@@ -121,7 +144,10 @@ class Ledger:
     def marked(self, entry: Entry, name: str, at: float) -> None:
         """The mark behind *entry* was written."""
         entry.mark = name
-        entry.deadline = at + self.ahead(at) + self.mark_slack
+        reached = max(self._plays_until, at)
+        entry.deadline = reached + self.mark_slack
+        sure = self._plays_until_at_latest <= reached + _INSTANT
+        entry.due_at = reached if sure else None
 
     @property
     def deadline(self) -> float | None:
@@ -132,34 +158,37 @@ class Ledger:
         """The session accounted for a mark. Settles its playback, unless a clear did before or the end will now."""
         entry = next((entry for entry in self.entries if entry.mark == name), None)
         if entry is None:
-            self.late_echoes += 1
+            self.late_echoes += fate in (MarkFate.PLAYED, MarkFate.CLEARED)
             return []
         match fate:
             case MarkFate.PLAYED:
-                self._slowest_echo = max(self._slowest_echo or 0.0, at - self._end_of(entry))
+                if entry.due_at is not None:
+                    self._slowest_echo = max(self._slowest_echo or 0.0, at - entry.due_at)
                 entry.settle(Fate.HEARD, entry.queued, entry.queued)
-            case MarkFate.ASSUMED | MarkFate.SKIPPED:
+            case MarkFate.SKIPPED:
+                entry.settle(Fate.ASSUMED, entry.queued, entry.queued)  # a later echo proves it
+            case MarkFate.ASSUMED:
                 entry.settle(Fate.ASSUMED, 0.0, entry.queued)
-            case MarkFate.CLEARED | MarkFate.LOST:
+            case MarkFate.CLEARED | MarkFate.DROPPED | MarkFate.LOST:
                 return []  # ``clear``, ``link_lost`` or ``end`` settles it
         self.entries.remove(entry)
         return [entry]
-
-    def _end_of(self, entry: Entry) -> float:
-        return (entry.starts_at or 0.0) + entry.sent
 
     def clear(self, at: float) -> list[Entry]:
         """A clear is decided: every playback without a fate is cut, and a new generation begins."""
         self.generation += 1
         cut = self._settle_all(Fate.CUT, at)
         self._plays_until = at
+        self._plays_until_at_latest = min(self._plays_until_at_latest, at + self._longest_chunk)
         return cut
 
     def link_lost(self, at: float) -> list[Entry]:
-        """The link went, and Exotel's buffer with it."""
+        """The link went, and Exotel's buffer with it. What echoes told of its delay is not true of the next."""
         self.generation += 1
-        self._plays_until = at
-        return self._settle_all(Fate.LOST, at)
+        lost = self._settle_all(Fate.LOST, at)
+        self._plays_until = self._plays_until_at_latest = at
+        self._slowest_echo = None
+        return lost
 
     def end(self, at: float) -> list[Entry]:
         """The call is over."""
@@ -173,7 +202,8 @@ class Ledger:
         return settled
 
     def _surely_heard(self, entry: Entry, at: float) -> float:
-        """Without an echo in this call nothing is sure; else the clock, less the slowest echo's delay."""
-        if self._slowest_echo is None or entry.starts_at is None:
+        """Without an echo on this link nothing is sure; else the clock, less the slowest echo's delay."""
+        if self._slowest_echo is None:
             return 0.0
-        return min(entry.sent, max(0.0, at - entry.starts_at - self._slowest_echo))
+        known = min(at, self.alive_at) - self._slowest_echo
+        return min(entry.sent, max(0.0, entry.sent - (entry.ends_at - known)))

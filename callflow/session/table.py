@@ -1,7 +1,7 @@
 """The session's transition table: every state, every input, what happens. The only place that says so.
 
-The table is code (``machine.py`` looks rows up and holds no ``if state``), document (``docs/reference/session.md`` and its
-diagram are drawn from it) and oracle (the search in ``tests/session`` walks every configuration it can reach).
+The table is code (``machine.py`` looks rows up and holds no ``if state``), document (``docs/reference/session.md`` and
+its diagram are drawn from it) and oracle (the search in ``tests/session`` walks every configuration it can reach).
 
 Nine states. Six are the protocol's own; ``idle``, ``accepted`` and ``detached`` are what a link that is not there yet,
 or no longer, needs:
@@ -123,6 +123,12 @@ _TIMERS: Mapping[Timer, In] = {
 }
 
 
+MESSAGES = frozenset(
+    {In.CONNECTED, In.START, In.MEDIA, In.DTMF, In.MARK, In.CLEAR, In.STOP, In.UNKNOWN},
+)
+"""What the far end sends and can be read: it ends a row of malformed messages, which nothing of ours does."""
+
+
 def kind_of(event: Input) -> In:
     """Say which line of the table an input belongs to."""
     return _TIMERS[event.timer] if isinstance(event, TimerDue) else _KINDS[type(event)]
@@ -175,18 +181,18 @@ def is_foreign(facts: Facts, event: Input) -> bool:
 
 
 def budget_is_spent(facts: Facts, event: Input) -> bool:
-    """too many in a row"""
+    """too many of them in a row"""
     return facts.malformed_in_row + 1 >= facts.malformed_limit
 
 
 def is_legal_payload(facts: Facts, event: Input) -> bool:
-    """legal size (R17), or raw"""
+    """a legal size, or a raw flow"""
     size = len(event.payload) if isinstance(event, SendMedia) else 0
     return size > 0 and (facts.raw or (size <= LARGEST_CHUNK and size % BLOCK == 0))
 
 
 def is_new_name(facts: Facts, event: Input) -> bool:
-    """name not outstanding"""
+    """a name that is not outstanding"""
     return isinstance(event, SendMark) and event.name not in facts.stale and event.name not in facts.fresh
 
 
@@ -195,33 +201,33 @@ def _echo(event: Input) -> str:
 
 
 def ends_the_queues(facts: Facts, event: Input) -> bool:
-    """last mark outstanding"""
+    """the last mark outstanding"""
     queue = facts.stale + facts.fresh
     return bool(queue) and queue[-1] == _echo(event)
 
 
 def is_fresh(facts: Facts, event: Input) -> bool:
-    """mark sent since the clear"""
+    """a mark sent since the last clear"""
     return _echo(event) in facts.fresh
 
 
 def ends_the_stale(facts: Facts, event: Input) -> bool:
-    """last mark of before the clear"""
+    """the last mark from before that clear"""
     return bool(facts.stale) and facts.stale[-1] == _echo(event)
 
 
 def is_stale(facts: Facts, event: Input) -> bool:
-    """mark of before the clear"""
+    """a mark from before that clear"""
     return _echo(event) in facts.stale
 
 
 def one_fresh(facts: Facts, event: Input) -> bool:
-    """one mark since the clear"""
+    """one mark sent since the last clear"""
     return len(facts.fresh) == 1
 
 
 def some_fresh(facts: Facts, event: Input) -> bool:
-    """marks since the clear"""
+    """marks sent since the last clear"""
     return bool(facts.fresh)
 
 
@@ -247,7 +253,7 @@ class Effect(enum.Enum):
     TELL_QUIET = "tell Quiet"
     ECHO = "account for the mark and those before it"
     ASSUME = "account for the head of the queue"
-    FLUSH = "account for the marks of before the clear"
+    FLUSH = "account for the marks from before the last clear"
     SEND = "send it"
     QUEUE_MARK = "send it, queue fresh"
     OVERTAKE = "send it, fresh becomes stale"
@@ -310,7 +316,11 @@ _LINES: Mapping[In, tuple[Cells, Cell]] = {
     ),
     In.SOCKET_OPENED: ({(S.IDLE, S.PASSTHRU): (to(S.ACCEPTED, Effect.OPEN),)}, _ODD),
     In.SOCKET_CLOSED: ({OPENING: _RETRY_OR_OVER, LIVE: _DETACHED_OR_OVER}, _IGNORED),
-    In.REATTACH: ({S.IDLE: _REFUSED}, (to(S.STREAMING, Effect.RESUME),)),
+    In.REATTACH: (
+        # Before ``start`` there is nothing to resume: the call begins, on another link than the one it waited for.
+        {S.IDLE: _REFUSED, (S.PASSTHRU, *OPENING): (to(S.STREAMING, Effect.BEGIN),)},
+        (to(S.STREAMING, Effect.RESUME),),
+    ),
     In.CONNECTED: ({S.ACCEPTED: (to(S.CONNECTED, Effect.NOTHING),)}, _ODD),
     In.START: ({OPENING: (to(S.STREAMING, Effect.BEGIN),)}, _ODD),
     In.MEDIA: ({OPENING: (odd(Effect.KEEP_EARLY),), LIVE: (odd_if(is_foreign), keep(Effect.TELL_AUDIO))}, _ODD),
@@ -387,7 +397,7 @@ class End:
 
 ENDS: Mapping[In, End] = {
     In.STOP: End(EndCause.STOP, 1000),
-    In.PASSTHRU: End(EndCause.STOP),
+    In.PASSTHRU: End(),
     In.SOCKET_CLOSED: End(),
     In.UNDECODABLE: End(EndCause.PROTOCOL, 1003),
     In.OPEN_TIMER: End(EndCause.POLICY, 1008),

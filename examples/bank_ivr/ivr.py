@@ -80,7 +80,7 @@ class MainMenu(
         return Goodbye()
 
 
-class AnythingElse(MainMenu, prompt=("anything_else.wav", "menu_again.wav"), tries=2):
+class AnythingElse(MainMenu, prompt=("anything_else.wav", "menu_again.wav"), reprompts=(), tries=1, first_digit=4.0):
     """The menu after an answer: silence is a polite no."""
 
 

@@ -510,6 +510,14 @@ def test_a_profile_breaks_the_rule_it_names_and_no_other(rule: str, seed: int) -
     assert broken(Profile(breaks={rule}), seed) == {rule}
 
 
+@pytest.mark.parametrize("seed", range(4))
+def test_echoes_out_of_order_and_double_echoes_both_occur(seed: int) -> None:
+    names = known_marks([json.loads(text) for text in whole_stream(Profile(breaks={"R9"}), seed)])
+    orderly = sorted(names, key=MARKS.index)
+
+    assert (names != orderly, len(names) > len(set(names))) == (True, True)
+
+
 def test_every_breakable_rule_is_tried() -> None:
     """R10 is the buffer's and tried above, R14 the telephone's."""
     assert set(RULES) | {"R10", "R14"} == BREAKABLE

@@ -190,6 +190,19 @@ async def test_rubbish_is_no_answer(autojump_clock: MockClock) -> None:
     assert trio.current_time() == 0.0
 
 
+async def test_an_attempt_that_failed_is_given_up(autojump_clock: MockClock) -> None:
+    ends = []
+
+    async def wait_for_the_end(port: BytePort) -> None:
+        while port.try_receive() != b"":
+            await port.wait_readable()
+        ends.append(trio.current_time())
+
+    await fail_to_connect(wait_for_the_end)
+
+    assert ends == [10.0, 20.0]
+
+
 async def test_where_nobody_listens_a_call_is_not_answered(autojump_clock: MockClock) -> None:
     with pytest.raises(NotAnswered, match="nobody listens"):
         await place_call(MemoryNetwork().dial).__aenter__()
@@ -520,6 +533,14 @@ async def test_a_server_that_vanishes_ends_the_call_as_a_broken_network(autojump
     assert (phone.ended_by, phone.close_code) == ("network", 1006)
 
 
+async def test_a_server_that_breaks_the_websocket_ends_the_call(autojump_clock: MockClock) -> None:
+    async with ringing() as (phone, bot):
+        await bot.stream.send_all(b"\xff\xff no frame \xff\xff")
+        await phone.ended.wait()
+
+    assert (phone.ended_by, phone.close_code) == ("network", 1006)
+
+
 async def test_a_dropped_line_is_a_reset_without_stop(autojump_clock: MockClock) -> None:
     async with ringing() as (phone, bot):
         phone.drop()
@@ -551,11 +572,28 @@ async def test_a_deaf_line_is_gone_at_once_when_the_block_ends(autojump_clock: M
     assert (trio.current_time(), bot.got(Stop)) == (0.0, [])
 
 
-async def test_hanging_up_on_a_server_that_does_not_read_ends_in_time(autojump_clock: MockClock) -> None:
-    async def accept_and_stare(request: WebSocketRequest) -> None:
-        await request.accept()
-        await trio.sleep_forever()
+async def accept_and_stare(request: WebSocketRequest) -> None:
+    await request.accept()
+    await trio.sleep_forever()
 
+
+async def test_a_press_lasts_until_the_transport_has_taken_it(autojump_clock: MockClock) -> None:
+    network = MemoryNetwork(Conditions(capacity=1_000))
+    async with trio.open_nursery() as nursery:
+        network.listen(lambda port: answer(port, accept_and_stare), nursery)
+        async with place_call(network.dial) as phone:
+            await phone.wait(1.0)
+            with trio.move_on_after(4.0) as waited:
+                await phone.press("1")
+        nursery.cancel_scope.cancel()
+
+    assert (waited.cancelled_caught, [entry.message for entry in phone.log if isinstance(entry.message, Dtmf)]) == (
+        True,
+        [],
+    )
+
+
+async def test_hanging_up_on_a_server_that_does_not_read_ends_in_time(autojump_clock: MockClock) -> None:
     network = MemoryNetwork(Conditions(capacity=1_000))
     async with trio.open_nursery() as nursery:
         network.listen(lambda port: answer(port, accept_and_stare), nursery)
@@ -592,6 +630,15 @@ async def test_hanging_up_again_changes_nothing(autojump_clock: MockClock) -> No
     async with ringing() as (phone, bot):
         await phone.hang_up()
         await phone.hang_up()
+        await bot.over.wait()
+
+    assert len(bot.got(Stop)) == 1
+
+
+async def test_hanging_up_twice_at_once_is_hanging_up_once(autojump_clock: MockClock) -> None:
+    async with ringing() as (phone, bot), trio.open_nursery() as nursery:
+        nursery.start_soon(phone.hang_up)
+        nursery.start_soon(phone.hang_up)
         await bot.over.wait()
 
     assert len(bot.got(Stop)) == 1

@@ -74,10 +74,16 @@ def test_sentences_that_follow_at_once_are_lines_of_their_own() -> None:
     assert told(heard(0.0, 1.0, "Welcome."), heard(1.0, 1.0, "Press 1.")) == ["  0.0  ◀ Welcome.", "  1.0  ◀ Press 1."]
 
 
+def test_a_sentence_that_begins_with_a_capital_is_a_line_of_its_own() -> None:
+    parts = heard(0.0, 1.0, "fifty paise"), heard(1.0, 1.0, "Is there anything else?")
+
+    assert told(*parts) == ["  0.0  ◀ fifty paise", "  1.0  ◀ Is there anything else?"]
+
+
 def test_what_was_cut_off_is_told_as_far_as_it_was_heard() -> None:
     (line,) = told(heard(3.6, 1.0, "Key your PIN, then hash.", of=2.0))
 
-    assert line == "  3.6  " + "◀ Key your PIN…".ljust(CUT_COLUMN) + "cut off"
+    assert line == "  3.6  " + "◀ Key your PIN…".ljust(CUT_COLUMN) + "  cut off"
 
 
 def test_unknown_sound_is_told_with_its_length() -> None:
@@ -105,6 +111,10 @@ def test_states_and_the_end_are_told() -> None:
     assert lines == ["  0.1  = Welcome", "  9.0    ended by the server, code 1000"]
 
 
+def test_the_end_is_not_told_to_who_hung_up() -> None:
+    assert told(deeds=[Deed(HangUp(), 1.0)], ended_at=1.0, ended="ended by the caller") == ["  1.0  ▶ hangs up"]
+
+
 def test_lines_come_in_the_order_of_time() -> None:
     lines = told(heard(0.5, 1.0, of=3.0), heard(2.0, 1.0, "Bye."), deeds=[Deed(Press(digits="1"), 1.4)])
 
@@ -121,6 +131,10 @@ def test_a_sentence_to_which_more_may_come_is_not_told_yet() -> None:
 
 def test_what_the_caller_does_waits_for_what_was_said_before_it() -> None:
     assert told(heard(0.5, 1.0, over=False), deeds=[Deed(Press(digits="1"), 1.0)], settled=0.5) == []
+
+
+def test_what_the_caller_does_waits_for_the_sentence_that_it_cut() -> None:
+    assert told(heard(0.5, 1.0, of=3.0), deeds=[Deed(Press(digits="1"), 1.2)], settled=1.54) == []
 
 
 def test_each_line_is_told_once() -> None:
@@ -143,6 +157,12 @@ def test_the_wait_is_from_the_last_key_to_the_answer() -> None:
 
 def test_an_answer_that_came_before_the_last_key_was_not_waited_for() -> None:
     conversation = Conversation(heard=[heard(2.0, 0.4), heard(3.0, 1.0)], deeds=[Deed(Press(digits="12"), 1.0, 2.5)])
+
+    assert waits(conversation) == []
+
+
+def test_who_speaks_while_the_bot_talks_on_waits_for_nothing() -> None:
+    conversation = Conversation(heard=[heard(0.0, 3.0), heard(9.0, 1.0)], deeds=[Deed(Play(file="a.wav"), 1.0, 2.0)])
 
     assert waits(conversation) == []
 

@@ -13,6 +13,7 @@ from starlette.routing import Route
 from starlette.types import Message, Receive, Scope, Send
 from trio.testing import MockClock
 
+from callflow.call.port import PortStream
 from callflow.line.memory import Conditions, memory_pair
 from callflow.server.limits import Limits
 from tests.server.asking import Answer, ask, read_answer, read_to_end, send_on, serve
@@ -85,6 +86,17 @@ async def test_the_peer_is_the_ports(peer: str, client: tuple[str, int], autojum
     assert app.scope["client"] == client
 
 
+async def test_a_client_that_waits_for_it_is_told_to_go_on(autojump_clock: MockClock) -> None:
+    client, server = memory_pair()
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(serve, ECHO, POST + b"Expect: 100-continue\r\nContent-Length: 3\r\n\r\n", server)
+        told = await PortStream(client).receive_some()
+        await PortStream(client).send_all(b"abc")
+        received = await read_to_end(client)
+
+    assert (told, read_answer(received, b"POST")) == (b"HTTP/1.1 100 Continue\r\n\r\n", Answer(200, b"POST abc"))
+
+
 # One request a connection.
 
 
@@ -146,6 +158,14 @@ async def test_a_slow_body_is_ended_at_its_time(
         nursery.cancel_scope.cancel()
 
     assert (read_answer(received, b"POST"), ended_at) == (Answer(408), 10.0)
+
+
+async def test_a_body_that_breaks_off_is_refused(autojump_clock: MockClock) -> None:
+    client, server = memory_pair()
+    client.send_eof()
+    await serve(ECHO, POST + b"Content-Length: 100\r\n\r\nabc", server)
+
+    assert read_answer(await read_to_end(client), b"POST") == Answer(400)
 
 
 async def test_a_peer_that_leaves_in_mid_body_does_not_reach_the_app(autojump_clock: MockClock) -> None:
@@ -252,6 +272,18 @@ async def test_a_stream_is_sent_as_it_comes(autojump_clock: MockClock) -> None:
     client, server = memory_pair()
     async with trio.open_nursery() as nursery:
         nursery.start_soon(serve, LIVE, GET, server)
+        await trio.sleep(2.5)
+        received = client.try_receive() or b""
+        nursery.cancel_scope.cancel()
+
+    assert received.count(b"tick\n") == 2
+
+
+async def test_a_reader_that_talks_on_is_served(autojump_clock: MockClock) -> None:
+    client, server = memory_pair()
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(serve, LIVE, GET, server)
+        nursery.start_soon(send_on, client, b"anything", 1, 0.2)
         await trio.sleep(2.5)
         received = client.try_receive() or b""
         nursery.cancel_scope.cancel()

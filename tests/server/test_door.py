@@ -344,11 +344,12 @@ async def pour(client: MemoryPort) -> None:
         await PortStream(client).send_all(bytes(65_536))
 
 
-@pytest.mark.parametrize(("peer", "seconds"), [(stand_there, 2.0), (talk_on, 2.0)])
+@pytest.mark.parametrize("data", [b"GARBAGE\r\n\r\n", GET])
+@pytest.mark.parametrize("peer", [stand_there, talk_on])
 async def test_who_does_not_leave_is_left_in_two_seconds(
-    peer: Callable[[MemoryPort], Awaitable[None]], seconds: float, autojump_clock: MockClock
+    data: bytes, peer: Callable[[MemoryPort], Awaitable[None]], autojump_clock: MockClock
 ) -> None:
-    assert await seconds_until_gone(b"GARBAGE\r\n\r\n", peer) == seconds
+    assert await seconds_until_gone(data, peer) == 2.0
 
 
 async def test_what_is_poured_in_after_a_refusal_has_an_end() -> None:

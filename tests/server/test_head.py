@@ -352,6 +352,13 @@ def test_a_refusal_is_a_whole_response(refusal: Refusal) -> None:
     assert shown == (refusal.status, f"{refusal.reason}\n".encode(), h11.MUST_CLOSE)
 
 
+@pytest.mark.parametrize(
+    ("refusal", "connection"), [(Refusal(404, "no"), b"close"), (UPGRADE_REQUIRED, b"close, upgrade")]
+)
+def test_a_refusal_says_what_becomes_of_the_connection(refusal: Refusal, connection: bytes) -> None:
+    assert b"\r\nConnection: " + connection + b"\r\n" in refusal_bytes(refusal)
+
+
 def test_limits_can_be_lowered() -> None:
     reader = HeadReader(Limits(head_bytes=30))
 

@@ -22,7 +22,7 @@ from callflow.server.door import Door
 from callflow.server.head import RequestHead
 from callflow.server.http import make_app
 from callflow.server.limits import Gate, Limits
-from callflow.server.passthru import PassthruReport
+from callflow.wire.passthru import PassthruReport
 from tests.server.asking import HERE, Answer, ask, read_answer, read_to_end, serve
 
 Decide = Callable[[], Awaitable[int]]
@@ -277,11 +277,24 @@ async def test_a_feed_is_closed_at_its_end_or_its_readers(
     assert journal.closed_at == closed_at
 
 
-async def test_a_feed_may_be_an_iterator_without_an_end_of_its_own(autojump_clock: MockClock) -> None:
-    send, receive = trio.open_memory_channel[str](2)
-    async with send:
-        await send.send("1")
-    answer = await ask(make_app(FakeDesk(feeds={"c0ffee": receive})), get("/events/c0ffee"))
+class Plain:
+    """A feed of one line that needs no closing."""
+
+    def __init__(self) -> None:
+        self._lines = ["1"]
+
+    def __aiter__(self) -> Plain:
+        return self
+
+    async def __anext__(self) -> str:
+        await trio.lowlevel.checkpoint()
+        if not self._lines:
+            raise StopAsyncIteration
+        return self._lines.pop()
+
+
+async def test_a_feed_may_be_one_that_needs_no_closing(autojump_clock: MockClock) -> None:
+    answer = await ask(make_app(FakeDesk(feeds={"c0ffee": Plain()})), get("/events/c0ffee"))
 
     assert answer.body == b"1\n"
 

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from callflow.server.passthru import (
+from callflow.wire.passthru import (
     Direction,
     DisconnectedBy,
     PassthruReport,

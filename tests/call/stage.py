@@ -1,0 +1,143 @@
+"""A stage for calls: prompts of tones, a flow behind the real server, and a telephone; in memory, in virtual time."""
+
+from __future__ import annotations
+
+import math
+import wave
+from array import array
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+from random import Random
+from typing import Any, TypeVar
+
+import trio
+from attrs import define
+from trio.testing import MockClock
+
+from callflow import Flow
+from callflow.call.call import CallTask
+from callflow.call.journal import Entry, Kind
+from callflow.call.record import CallRecord
+from callflow.line.memory import Conditions, MemoryNetwork
+from callflow.line.telephone import Telephone, place_call
+from callflow.server.serve import Server
+from callflow.server.settings import Settings
+from callflow.session.timing import Timing
+from callflow.wire.audio import AudioFormat
+
+T = TypeVar("T")
+
+PROMPTS = {"welcome": (440, 2.0), "menu": (330, 3.0), "pin": (550, 1.5), "sorry": (660, 0.5), "bye": (220, 1.0)}
+"""Name of each prompt, with its hertz and its seconds."""
+
+LINE = AudioFormat()
+"""Every line here: 16-bit PCM at 8 kHz."""
+
+CHUNK = 0.2
+"""Seconds of one chunk on that line."""
+
+LEFTOVERS = 15.0
+"""Seconds after which nothing of a call may be left: close, linger and leave time together, and some."""
+
+
+def in_virtual_time(main: Callable[..., Awaitable[T]], *args: object) -> T:
+    """Run a test's body where no time passes but the one that it waits for; for tests that Hypothesis repeats."""
+    return trio.run(main, *args, clock=MockClock(autojump_threshold=0))
+
+
+# Prompts.
+
+
+def tone(hertz: float, seconds: float) -> bytes:
+    """Make a tone that swells, so that no two pieces of it are equal."""
+    count = round(seconds * LINE.rate)
+    swell = 24_000 / count
+    samples = ((4_000 + swell * at) * math.sin(2 * math.pi * hertz * at / LINE.rate) for at in range(count))
+    return array("h", map(round, samples)).tobytes()
+
+
+def write_prompts(folder: Path) -> Path:
+    """Write every prompt of ``PROMPTS`` as a WAV file."""
+    for name, (hertz, seconds) in PROMPTS.items():
+        with wave.open(str(folder / f"{name}.wav"), "wb") as file:
+            file.setparams((1, 2, LINE.rate, 0, "NONE", ""))
+            file.writeframes(tone(hertz, seconds))
+    return folder
+
+
+# Calls.
+
+
+@define(kw_only=True)
+class Stage:
+    """A server in memory, and the calls that it had."""
+
+    server: Server
+    network: MemoryNetwork
+    nursery: trio.Nursery
+    """Holds one task a connection, and nothing else."""
+    calls: list[CallTask]
+    """Every call that started, oldest first."""
+
+    @property
+    def call(self) -> CallTask:
+        """The one call that there was."""
+        [call] = self.calls
+        return call
+
+    @property
+    def record(self) -> CallRecord:
+        """The record of the one call that there was."""
+        [record] = self.server.records
+        return record
+
+    def journal(self, kind: Kind) -> list[Entry]:
+        """What the call's journal says of one kind of thing."""
+        return [entry for entry in self.call.driver.journal.entries if entry.kind is kind]
+
+
+@asynccontextmanager
+async def serving(
+    flow: Flow[Any],
+    *,
+    settings: Settings | None = None,
+    timing: Timing | None = None,
+    conditions: Conditions | None = None,
+    seed: int = 0,
+) -> AsyncIterator[Stage]:
+    """Serve a flow in memory. After the block each connection's task has to end by itself."""
+    server = Server(flow, settings or Settings(), timing, Random(seed))
+    server.load()
+    network = MemoryNetwork(conditions or Conditions(), Random(seed))
+    async with trio.open_nursery() as nursery:
+        network.listen(server.connect, nursery)
+        yield Stage(server=server, network=network, nursery=nursery, calls=_noting_calls(server))
+        nursery.cancel_scope.deadline = trio.current_time() + LEFTOVERS
+    assert not nursery.cancel_scope.cancelled_caught, "something of a call was left"
+
+
+def _noting_calls(server: Server) -> list[CallTask]:
+    """Keep hold of each call that starts: the registry forgets those that are over."""
+    calls: list[CallTask] = []
+    begun = server.registry.begun
+
+    def begin(task: CallTask) -> None:
+        calls.append(task)
+        begun(task)
+
+    server.registry.begun = begin  # type: ignore[method-assign]  # the one seam through which every call goes
+    return calls
+
+
+@asynccontextmanager
+async def ringing(flow: Flow[Any], *, line: Any = None, **options: Any) -> AsyncIterator[tuple[Telephone, Stage]]:  # noqa: ANN401
+    """Serve a flow and call it. *line*: keywords for ``place_call``; the others are those of ``serving``."""
+    async with serving(flow, **options) as stage:
+        async with place_call(stage.network.dial, **({"random": Random(1)} | (line or {}))) as phone:
+            yield phone, stage
+
+
+def said(phone: Telephone, kind: type[T]) -> list[T]:
+    """What the server sent, of one kind of message."""
+    return [entry.message for entry in phone.log if entry.side == "out" and isinstance(entry.message, kind)]

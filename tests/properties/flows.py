@@ -1,0 +1,95 @@
+"""Flows for generated calls: one of each kind that has rules of its own, with prompts of tones."""
+
+from __future__ import annotations
+
+import math
+import struct
+import wave
+from pathlib import Path
+
+import trio
+
+from callflow import Call, CollectDigits, Failed, Flow, Hangup, Menu, Say, Secret, State, key
+
+C = Call[None]
+
+TONES = {"hello": (440, 1.3), "menu": (330, 2.05), "digits": (550, 0.9), "long": (600, 5.0), "bye": (220, 0.73)}
+"""Prompts: hertz and seconds. No length is a whole number of chunks."""
+
+
+def write_prompts(folder: Path) -> None:
+    """Write the tones as WAV files."""
+    folder.mkdir(exist_ok=True)
+    for name, (hertz, seconds) in TONES.items():
+        samples = (round(8000 * math.sin(2 * math.pi * hertz * n / 8000)) for n in range(int(8000 * seconds)))
+        with wave.open(str(folder / f"{name}.wav"), "wb") as file:
+            file.setnchannels(1)
+            file.setsampwidth(2)
+            file.setframerate(8000)
+            file.writeframes(b"".join(struct.pack("<h", sample) for sample in samples))
+
+
+class Hello(Say[None], prompt="hello.wav"):
+    def then(self, call: C) -> Choose:
+        return Choose()
+
+
+class Choose(Menu[None], prompt="menu.wav", tries=2, first_digit=2.0, no_input="bye.wav"):
+    @key("1")
+    def digits(self, call: C) -> Digits:
+        return Digits()
+
+    @key("2", "3")
+    def talk(self, call: C) -> Talk:
+        return Talk()
+
+    @key("9")
+    def again(self, call: C) -> Choose:
+        return Choose()
+
+    def on_failed(self, call: C, why: Failed) -> Bye:
+        return Bye()
+
+
+class Digits(CollectDigits[None], prompt="digits.wav", length=3, tries=2, first_digit=2.0, between_digits=1.0):
+    def on_digits(self, call: C, digits: Secret) -> Talk:
+        return Talk()
+
+    def on_failed(self, call: C, why: Failed) -> Bye:
+        return Bye()
+
+
+class Talk(State[None], timeout=4.0):
+    async def run(self, call: C) -> Choose:
+        await call.play(("hello.wav", "digits.wav"), barge_in="dtmf")
+        await trio.sleep(0.3)
+        await call.play("long.wav")
+        return Choose()
+
+    def on_timeout(self, call: C) -> Choose:
+        return Choose()
+
+
+class Bye(Hangup[None], prompt="bye.wav"):
+    """The end."""
+
+
+class Listen(State[None], timeout=30.0):
+    async def run(self, call: C) -> None:
+        call.tap(lambda audio: None)
+        await trio.sleep_forever()
+
+    def on_timeout(self, call: C) -> Gone:
+        return Gone()
+
+
+class Gone(Hangup[None]):
+    """The end without words."""
+
+
+def make_flows(prompts: Path) -> dict[str, Flow[None]]:
+    """Make the flows, by name."""
+    return {
+        "talks": Flow("talks", start=Hello, prompts=prompts),
+        "listens": Flow("listens", start=Listen, one_way=True, prompts=prompts),
+    }

@@ -1,0 +1,149 @@
+"""The server keeps R15 to R30 and R32 to R34 in generated calls: lag, split segments, partial sends, odd traffic.
+
+Every rule must have had its chance: the counts of how often each could have been broken are printed and asserted.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import trio
+import trio.testing
+from attrs import frozen
+from hypothesis import Phase, given, settings
+from hypothesis import strategies as st
+
+from callflow import Flow
+from callflow.line.memory import Conditions, MemoryNetwork
+from callflow.line.profile import Profile
+from callflow.line.telephone import Telephone, place_call
+from callflow.server.serve import Server
+from callflow.testing.rules import LOW_LATENCY, Verdict, check
+from callflow.server.settings import Settings
+from tests.properties.flows import make_flows, write_prompts
+from tests.properties.witness import witnessed
+
+EXAMPLES = 160
+ENOUGH = 20
+"""Times that each rule's premise must have held."""
+
+
+@frozen(kw_only=True)
+class Scene:
+    """One generated call."""
+
+    flow: str
+    steps: tuple[tuple[float, str], ...]
+    """Pauses in seconds, and what the caller does after each: keys, or ``hang up`` or ``drop`` to end."""
+    conditions: Conditions
+    profile: Profile
+    low_latency: bool
+    seed: int
+
+
+pauses = st.integers(0, 150).map(lambda frames: frames / 50)
+deeds = st.one_of(st.sampled_from(["1", "2", "3", "9", "0", "#", "123", "12#"]), st.just("rest"))
+ends = st.sampled_from(["hang up", "hang up", "drop", "wait"])
+conditions = st.builds(
+    Conditions,
+    lag=st.sampled_from([0.0, 0.05, 0.4]),
+    split=st.booleans(),
+    partial_sends=st.booleans(),
+    would_block=st.sampled_from([0.0, 0.3]),
+)
+profiles = st.builds(
+    Profile,
+    echoes_cleared_marks=st.sampled_from(["at once", "late", "never"]),
+    keeps_sending_silence=st.sampled_from([False, False, True]),
+    breaks=st.one_of(
+        st.just(frozenset()),
+        st.sampled_from([frozenset({"R2"}), frozenset({"R2", "R4"}), frozenset({"R2", "R7"})]),
+        st.frozensets(st.sampled_from(["R2", "R3", "R5", "R6", "R8", "R9", "R11"]), min_size=1, max_size=3),
+    ),
+)
+
+
+@st.composite
+def scenes(draw: st.DrawFn) -> Scene:
+    steps = draw(st.lists(st.tuples(pauses, deeds), max_size=6))
+    return Scene(
+        flow=draw(st.sampled_from(["talks", "talks", "talks", "talks", "listens"])),
+        steps=(*steps, (draw(pauses), draw(ends))),
+        conditions=draw(conditions),
+        profile=draw(profiles),
+        low_latency=draw(st.sampled_from([False, False, True])),
+        seed=draw(st.integers(0, 2**16)),
+    )
+
+
+async def play(scene: Scene, telephone: Telephone) -> None:
+    for pause, deed in scene.steps:
+        with trio.move_on_after(pause):
+            await telephone.ended.wait()
+        if telephone.ended.is_set():
+            return
+        match deed:
+            case "rest":
+                pass
+            case "hang up":
+                await telephone.hang_up()
+            case "drop":
+                telephone.drop()
+            case "wait":
+                with trio.move_on_after(20):
+                    await telephone.ended.wait()
+            case keys:
+                await telephone.press(keys, gap=0.1)
+
+
+async def call(scene: Scene, flow: Flow[Any]) -> None:
+    chance = random.Random(scene.seed)
+    server = Server(flow, Settings(low_latency=scene.low_latency), chance=chance)
+    server.load()
+    async with trio.open_nursery() as nursery:
+        network = MemoryNetwork(scene.conditions, chance)
+        network.listen(server.connect, nursery)
+        async with place_call(network.dial, profile=scene.profile, random=chance) as telephone:
+            await play(scene, telephone)
+        with trio.fail_after(60):
+            await server.registry.wait_no_calls()
+        await trio.sleep(10)  # virtual: the grace in which nothing may be left
+        nursery.cancel_scope.cancel()
+
+
+def judge(scene: Scene, flow: Flow[Any]) -> Verdict:
+    with witnessed() as witness:
+        trio.run(lambda: call(scene, flow), clock=trio.testing.MockClock(autojump_threshold=0))
+    exempt, lead = (LOW_LATENCY, 0.16) if scene.low_latency else ((), 0.4)
+    verdicts = [check(log, exempt=exempt, lead=lead, notice=0.0) for log in witness.logs]
+    return sum(verdicts, Verdict((), (), {}))
+
+
+@pytest.fixture(scope="module")
+def flows(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Flow[None]]:
+    folder: Path = tmp_path_factory.mktemp("prompts")
+    write_prompts(folder)
+    return make_flows(folder)
+
+
+def test_generated_calls_keep_every_rule_and_each_had_its_chance(flows: dict[str, Flow[None]]) -> None:
+    total = Verdict((), (), {})
+
+    # Without the phase that explains: it traces every line of every call.
+    @settings(max_examples=EXAMPLES, phases=[Phase.explicit, Phase.reuse, Phase.generate, Phase.shrink])
+    @given(scenes())
+    def every_call(scene: Scene) -> None:
+        nonlocal total
+        verdict = judge(scene, flows[scene.flow])
+        total += verdict
+        assert verdict.breaches == ()
+
+    run: Callable[[], None] = every_call
+    run()
+    print(total.table())
+
+    assert {rule.id: total.premises[rule.id] for rule in total.rules if total.premises[rule.id] < ENOUGH} == {}
