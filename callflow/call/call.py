@@ -1,12 +1,14 @@
 """A call as one nursery: reader, writer and timer beside the engine, and nothing of it left when the block ends.
 
-The nursery opens when a link is accepted, since the open timer must run before anything is known of the call. The engine
-has an inner place: it ends first, then the link is closed, then the actors go.
+The nursery opens when a link is accepted, since the open timer must run before anything is known of the call. The
+actors have an inner one. The engine ends first; then the actors go, and the link, which nobody else uses now, is
+closed.
 """
 
 from __future__ import annotations
 
 import logging
+import math
 import random
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -86,7 +88,6 @@ class CallTask:
     """Set when a call that reached ``start`` is over."""
     engine: Engine[Any] | None = field(default=None, init=False)
     _news: trio.Event = field(factory=trio.Event, init=False)
-    _read_all: trio.Event = field(factory=trio.Event, init=False)
 
     def __attrs_post_init__(self) -> None:
         settings = self.settings
@@ -98,24 +99,26 @@ class CallTask:
         """Run the call to its end.
 
         Cancellation:
-            The link is dropped without a close frame; say ``hang_up`` first and give it time.
+            The call ends by ``drain`` and has its record, but neither does the flow hear of it nor the peer have time
+            to answer; say ``hang_up`` first and give it that.
         """
         driver, link = self.driver, self.socket.link
         driver.journal.add(trio.current_time(), Kind.LINK, "accepted", peer=link.peer)
         try:
-            async with trio.open_nursery() as actors:
-                actors.start_soon(driver.deadlines.run, name=f"timer {self.call_id}")
-                actors.start_soon(driver.writer.run, name=f"writer {self.call_id}")
-                actors.start_soon(self._read, name=f"reader {self.call_id}")
-                driver.use(link)
-                driver.feed(SocketOpened())
-                await self._news.wait()
-                if self.engine is not None:
-                    await self.engine.run()
-                    self._write_record()
-                await self._close(link)
-                actors.cancel_scope.cancel()
+            async with trio.open_nursery() as nursery:
+                async with trio.open_nursery() as actors:
+                    actors.start_soon(driver.deadlines.run, name=f"timer {self.call_id}")
+                    actors.start_soon(driver.writer.run, name=f"writer {self.call_id}")
+                    actors.start_soon(read, link, driver, name=f"reader {self.call_id}")
+                    driver.use(link)
+                    driver.feed(SocketOpened())
+                    await self._news.wait()
+                    if self.engine is not None:
+                        await self._run(self.engine, nursery)
+                    actors.cancel_scope.cancel()
+                await link.finish(self.settings.timing.close)
         finally:
+            self._conclude()
             link.abort()
 
     def hang_up(self, cause: EndCause, code: int = 1000) -> None:
@@ -127,9 +130,18 @@ class CallTask:
         """Name of the current state; empty before ``start``."""
         return "" if self.engine is None else type(self.engine.state).__name__
 
-    async def _read(self) -> None:
-        await read(self.socket.link, self.driver)
-        self._read_all.set()
+    async def _run(self, engine: Engine[Any], nursery: trio.Nursery) -> None:
+        nursery.start_soon(engine.run, name=f"flow {self.call_id}")
+        await engine.ended.wait()
+        self._write_record()
+
+    def _conclude(self) -> None:
+        """Leave no call without an end and a record, also one that was cancelled or broke in here."""
+        if self.driver.ended_at is None:
+            cancelled = trio.current_effective_deadline() == -math.inf
+            self.hang_up(*((EndCause.DRAIN, 1012) if cancelled else (EndCause.APP_ERROR, 1011)))
+        if self.engine is not None and self.record is None:
+            self._write_record()
 
     def _over_before_start(self, cause: EndCause) -> None:
         self._news.set()
@@ -167,13 +179,6 @@ class CallTask:
 
     def _names(self, start: Start) -> dict[str, str]:
         return {"call_id": self.call_id, "call_sid": start.call_sid, "stream_sid": start.stream_sid}
-
-    async def _close(self, link: Link) -> None:
-        """See the closing handshake through; the reader reads the peer's answer (R36)."""
-        with trio.move_on_after(self.settings.timing.close):
-            await self._read_all.wait()
-        if self._read_all.is_set():
-            await link.finish(self.settings.timing.close)
 
     def _write_record(self) -> None:
         start = self.start

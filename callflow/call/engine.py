@@ -8,7 +8,8 @@ scheduler. This is one of two places that catch ``Exception``: user code may rai
 from __future__ import annotations
 
 import logging
-from typing import Any, Generic
+from collections.abc import Callable
+from typing import Generic
 
 import trio
 
@@ -30,14 +31,14 @@ from callflow.wire.messages import Dtmf
 logger = logging.getLogger("callflow.flow")
 
 SECRET_AFTERGLOW = 2.0
-"""Seconds after a secret state in which keys stay masked: the digits of a PIN that came too late (ruling on secrets)."""
+"""Seconds after a secret state in which keys stay masked: digits of a PIN that came too late (ruling on secrets)."""
 
 _DEADLINE = "state"
 _LEAVING = "leaving a state"
 
 
-class _Failed(Exception):  # noqa: N818  # a signal inside this module, not an error of its own
-    """User code raised; the call cannot go on."""
+class _Failed(Exception):
+    """User code raised; the call cannot go on. A signal inside this module."""
 
 
 class Engine(Generic[D]):
@@ -56,12 +57,19 @@ class Engine(Generic[D]):
         self._ahead = TypeAhead()
         self._late: LateTerminator | None = None
         self._masked_until = 0.0
-        self._state: State[D] = flow.start()
+        self._masked_ahead = False
+        """Whether keys that are held belong to a secret."""
+        self._skipped: set[type[State[D]]] = set()
+        """States that were not spoken because of the keys that are held."""
+        self._state: State[D] = object.__new__(flow.start)  # its class says where the call is; ``run`` makes it
+        self._is_made = False
         self._conduct: Conduct = Conduct()
         self._own_prompt: LivePlayback | None = None
         """The prompt of the state's conduct; what ``run`` plays is none of it."""
         self._failed: _Failed | None = None
         self._life = trio.CancelScope()
+        self.ended = trio.Event()
+        """Set when the flow is over, or when a state that has to end does not: nobody need wait for it longer."""
         driver.on_over = self._over
         driver.before_key = self._key_read
         call.add_tap = self._add_tap
@@ -77,8 +85,7 @@ class Engine(Generic[D]):
         Cancellation:
             The current state is cancelled; ``on_hangup`` is not called.
         """
-        reached: State[D] | None = self._state
-        self._make_data()
+        reached: State[D] | None = self._make()
         while reached is not None and self._failed is None and not self._is_over():
             reached = await self._live_in(reached)
         if self._failed is None:
@@ -86,13 +93,22 @@ class Engine(Generic[D]):
         else:
             self._report(self._failed)
             self._driver.hang_up(EndCause.APP_ERROR, 1011)
-        self._tell_hangup()
+        self._driver.deadlines.stop(_LEAVING)
+        if self._is_made:
+            self._tell_hangup()
+        self.ended.set()
 
-    def _make_data(self) -> None:
+    def _make(self) -> State[D]:
+        """Make the call's data and its first state."""
+        making = "data"
         try:
             self._call.make_data()
+            making = "start"
+            self._state = self._flow.start()
+            self._is_made = True
         except (Exception, SystemExit) as raised:  # noqa: BLE001  # user code; the call ends by it
-            self._fail("data", raised)
+            self._fail(making, raised)
+        return self._state
 
     def _fail(self, where: str, error: BaseException) -> None:
         self._failed = _Failed(where)
@@ -104,7 +120,8 @@ class Engine(Generic[D]):
     def _over(self, cause: EndCause) -> None:
         """The call is over: pre-empt the state, whatever it does (L9)."""
         self._life.cancel()
-        self._driver.mailbox.wake()
+        self._call.release()
+        self._expect_end()
 
     # One state.
 
@@ -115,14 +132,13 @@ class Engine(Generic[D]):
         reached: State[D] | None = None
         async with trio.open_nursery() as nursery:
             self._life = nursery.cancel_scope
-            if self._is_over():
-                nursery.cancel_scope.cancel()
             try:
                 reached = await self._serve(state, nursery)
             except _Failed as failed:
                 self._failed = failed  # kept as a value: an exception would leave the nursery wrapped in a group
             self._leave()
             nursery.cancel_scope.cancel()
+            self._call.release()
         self._driver.deadlines.stop(_LEAVING)
         return reached
 
@@ -148,11 +164,13 @@ class Engine(Generic[D]):
         now = trio.current_time()
         if self._conduct.secret:
             self._masked_until = now + SECRET_AFTERGLOW
+            self._masked_ahead = True
         self._expect_late_terminator(now)
-        deadlines = self._driver.deadlines
-        deadlines.stop(_DEADLINE)
-        if not self._is_over():
-            deadlines.set(_LEAVING, now + self._driver.timing.leave, self._stuck)
+        self._driver.deadlines.stop(_DEADLINE)
+        self._expect_end()
+
+    def _expect_end(self) -> None:
+        self._driver.deadlines.set(_LEAVING, trio.current_time() + self._driver.timing.leave, self._stuck)
 
     def _expect_late_terminator(self, now: float) -> None:
         self._late = self._conduct.late_terminator
@@ -164,11 +182,13 @@ class Engine(Generic[D]):
         self._journal(Kind.ERROR, "does not end", state=name)
         logger.error("state does not end", extra={"call_id": self._call.call_id, "state": name})
         self._driver.hang_up(EndCause.APP_TIMEOUT, 1011)
+        self._driver.deadlines.stop(_LEAVING)
+        self.ended.set()
 
     async def _run(self, state: State[D]) -> None:
         try:
             result = await state.run(self._call)
-        except* (Exception, SystemExit) as raised:
+        except* (Exception, SystemExit) as raised:  # noqa: BLE001  # user code; the engine ends the call by it
             self._driver.mailbox.put(RunEnded(state, error=_only(raised)))
         else:
             self._driver.mailbox.put(RunEnded(state, result))
@@ -178,8 +198,10 @@ class Engine(Generic[D]):
     async def _next_step(self) -> Step:
         conduct = self._conduct
         while True:
+            if self._is_over():
+                await trio.lowlevel.checkpoint()  # cancelled: what came in the same segment as the end is not handled
             if self._listens() and (digit := self._ahead.take()) is not None:
-                return self._press(Dtmf(digit=digit))
+                return self._press(Dtmf(digit=digit), masked=self._masked_ahead)
             event = self._driver.mailbox.take()
             if event is not None:
                 return self._handle(event)
@@ -209,7 +231,8 @@ class Engine(Generic[D]):
 
     def _key(self, event: KeyCame) -> Step:
         if self._listens() and not len(self._ahead):
-            return WAIT if self._swallows(event.key, event.at) else self._press(event.key)
+            masked = event.at < self._masked_until
+            return WAIT if self._swallows(event.key, event.at) else self._press(event.key, masked=masked)
         self._hold(event)
         return WAIT
 
@@ -217,6 +240,7 @@ class Engine(Generic[D]):
         """Keep a key that came before it was asked for."""
         if self._swallows(event.key, event.at):
             return
+        self._masked_ahead = event.at < self._masked_until or (self._masked_ahead and len(self._ahead) > 0)
         held = self._ahead.hold(event.key.digit, self._state.options.typeahead)
         self._journal(Kind.KEY, "held" if held else "dropped")
 
@@ -234,18 +258,17 @@ class Engine(Generic[D]):
         protected = playing is not None and playing.result is None and playing.barge_in is None
         return self._conduct.takes_keys and not protected
 
-    def _press(self, key: Dtmf) -> Step:
-        now = trio.current_time()
-        masked = self._conduct.secret or now < self._masked_until
-        self._journal(Kind.KEY, "taken", key=DOT if masked else key.digit, state=type(self._state).__name__)
-        return self._conduct.press(key, now)
+    def _press(self, key: Dtmf, *, masked: bool) -> Step:
+        self._skipped.clear()
+        shown = DOT if masked or self._conduct.secret else key.digit
+        self._journal(Kind.KEY, "taken", key=shown, state=type(self._state).__name__)
+        return self._conduct.press(key, trio.current_time())
 
     def _settled(self, event: PlaybackSettled) -> Step:
-        playing = self._call.playing
-        if playing is None or playing.entry is not event.entry:
+        settled = self._call.settled(event.entry)
+        if settled is None or settled is not self._own_prompt:
             return WAIT
-        playing.settled()
-        return self._conduct.prompt_ended(trio.current_time()) if playing is self._own_prompt else WAIT
+        return self._conduct.prompt_ended(trio.current_time())
 
     def _run_ended(self, event: RunEnded) -> Step:
         if event.state is not self._state:
@@ -278,8 +301,10 @@ class Engine(Generic[D]):
             self._journal(Kind.KEY, "dropped", count=dropped)
         for event in self._driver.mailbox.take_keys():
             self._hold(event)
-        if step.barge_in is not None and len(self._ahead):
-            return self._conduct.prompt_ended(trio.current_time())  # the answer is there already
+        if step.barge_in is not None and len(self._ahead) and type(self._state) not in self._skipped:
+            # The answer is there already. Once: an announcement that leads back to itself would go round for ever.
+            self._skipped.add(type(self._state))
+            return self._conduct.prompt_ended(trio.current_time())
         try:
             self._own_prompt = self._call.begin(step.prompt, step.barge_in)
         except (ValueError, FlowError) as wrong:
@@ -295,7 +320,7 @@ class Engine(Generic[D]):
             raise _Failed(step.handler) from raised
         return None if result is None else self._checked(step.handler, result)
 
-    def _checked(self, handler: str, result: Any) -> State[D]:
+    def _checked(self, handler: str, result: object) -> State[D]:
         source = type(self._state)
         where, declared = f"{source.__qualname__}.{handler}", self._flow.graph.declared(source, handler)
         if not isinstance(result, State):
@@ -322,11 +347,11 @@ class Engine(Generic[D]):
             self._driver.cut()
         return True
 
-    def _add_tap(self, listen: Any) -> None:
+    def _add_tap(self, listen: Callable[[bytes], None]) -> None:
         def guarded(audio: bytes) -> None:
             try:
                 listen(audio)
-            except Exception as raised:  # noqa: BLE001  # user code; the engine ends the call by it
+            except (Exception, SystemExit) as raised:  # noqa: BLE001  # user code; the engine ends the call by it
                 self._driver.taps = ()
                 self._driver.mailbox.put(TapFailed(raised))
 

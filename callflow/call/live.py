@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Mapping
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import trio
 from attrs import define, field
@@ -89,6 +89,8 @@ class LiveCall(Call[D]):
         self._started = started
         self._random = chance
         self._low_latency = low_latency
+        self._unsettled: dict[Entry, LivePlayback] = {}
+        """Playbacks whose waiters were not woken yet."""
 
     def make_data(self) -> None:
         """Make the flow's data; user code, so the engine calls it where it may raise."""
@@ -148,14 +150,26 @@ class LiveCall(Call[D]):
         clip = self._clip(prompt)
         audio = self.form.from_pcm16(clip.pcm)
         entry = self._driver.ledger.open(clip.names, self.form.seconds(len(audio)))
-        self.playing = LivePlayback(entry, barge_in, self._driver.cut)
+        self.playing = self._unsettled[entry] = LivePlayback(entry, barge_in, self._driver.cut)
         seconds = round(entry.queued, 3)
         self._driver.journal.add(
             trio.current_time(), Kind.PLAYBACK, "queued", prompt=" ".join(clip.names), words=clip.words, seconds=seconds
         )
-        size = max(BLOCK, self.form.frame_bytes) if self._low_latency else None
+        size = -(-self.form.frame_bytes // BLOCK) * BLOCK if self._low_latency else None
         self._driver.writer.play(entry, iter(chunks(audio, self.form, size)))
         return self.playing
+
+    def settled(self, entry: Entry) -> LivePlayback | None:
+        """Wake whoever waits for a playback that has its fate; return it, or None if that was done already."""
+        playback = self._unsettled.pop(entry, None)
+        if playback is not None:
+            playback.settled()
+        return playback
+
+    def release(self) -> None:
+        """Wake whoever waits for any of those: a state that is left, or a call that is over, handles no event more."""
+        for entry in [entry for entry in self._unsettled if entry.result is not None]:
+            self.settled(entry)
 
     def _clip(self, prompt: Prompt) -> Clip:
         clip = self._flow.library.clip(prompt, self.language)
@@ -164,7 +178,7 @@ class LiveCall(Call[D]):
                 " ".join(clip.names),
                 f"{self.form.rate} Hz, the rate of this line",
                 f"{clip.rate} Hz",
-                f"set sample-rate={clip.rate} in the stream URL at Exotel, or record the prompts at {self.form.rate} Hz",
+                f"set sample-rate={clip.rate} in the stream URL at Exotel, or record prompts at {self.form.rate} Hz",
             )
         return clip
 

@@ -49,7 +49,7 @@ class RunEnded:
 class TapFailed:
     """A tap of the current state raised."""
 
-    error: Exception
+    error: BaseException
 
 
 Event = KeyCame | PlaybackSettled | RunEnded | TapFailed

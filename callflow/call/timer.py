@@ -1,8 +1,8 @@
 """The timer actor: one task per call that sleeps to the earliest deadline.
 
-A deadline is a name and a moment. The actor never hands anything to the flow: it calls the function that was given with the
-deadline, which feeds the session or marks the engine's own deadline as due, so that the order of events does not hang
-on the scheduler (the engine drains its mailbox first).
+A deadline is a name and a moment. The actor never hands anything to the flow: it calls the function that was given
+with the deadline, which feeds the session or marks the engine's own deadline as due, so that the order of events does
+not hang on the scheduler (the engine drains its mailbox first).
 """
 
 from __future__ import annotations

@@ -17,7 +17,6 @@ from urllib.parse import unquote, urlsplit
 import trio
 from attrs import Factory, define, field, frozen
 
-import callflow
 from callflow.errors import AudioError, ScriptError, SettingsError
 from callflow.line.feed import EventFeed
 from callflow.line.player import Surroundings, check_answers, play_script, read_sounds
@@ -28,7 +27,7 @@ from callflow.line.telephone import Dial, NotAnswered, Telephone, dial_socket, p
 from callflow.line.transcript import Conversation, Result, Teller, as_json, summary
 from callflow.wire.audio import Coding
 
-EXAMPLE_CALLS = Path(callflow.__file__).parents[1] / "examples" / "bank_ivr" / "calls"
+EXAMPLE_CALLS = Path(__file__).resolve().parents[2] / "examples" / "bank_ivr" / "calls"
 """Where a script's bare name is looked for after the current folder: the calls of the example line."""
 
 HOLDS, FAILED, WRONG, INTERRUPTED = 0, 1, 2, 130
@@ -320,7 +319,7 @@ class _Call:
         form = self.phone.form
         coding = _PCM if form.coding is Coding.PCM16 else _MULAW
         _say(self.order, f"  0.0  connected, start (voicebot, {form.rate} Hz, {coding})")
-        result = await self._play_or_hang_up()
+        result = await self._play_or_give_up()
         self.order.wav.parent.mkdir(parents=True, exist_ok=True)
         heard, tones = self.phone.playout.heard, self.conversation.tones
         write_stereo(self.order.wav, form, caller=self.phone.spoken, bot=heard, tones=tones)
@@ -332,8 +331,8 @@ class _Call:
         print("\n".join(lines), flush=True)
         return FAILED if result.failure else HOLDS
 
-    async def _play_or_hang_up(self) -> Result | None:
-        """Play the script; None if Ctrl-C ended it, and then the caller hung up."""
+    async def _play_or_give_up(self) -> Result | None:
+        """Play the script; None if Ctrl-C ended it, and then the caller has not hung up yet."""
         result = None
         recogniser = Recogniser(self.order.prompts, self.phone.form)
         around = Surroundings(feed=self.feed, passthru=self._passthru_after, watch=self._watch)
@@ -348,8 +347,6 @@ class _Call:
                 surroundings=around,
             )
             nursery.cancel_scope.cancel()
-        if result is None:
-            await self.phone.hang_up()
         return result
 
     async def _follow_states(self) -> None:

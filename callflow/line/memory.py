@@ -236,7 +236,7 @@ class MemoryNetwork:
         if self._serve is None or self._nursery is None:
             raise ConnectionRefusedError(errno.ECONNREFUSED, "nobody listens on the network in memory")
         self.dialled += 1
-        names = (f"client:{self.dialled}", "server:1")
+        names = (f"127.0.0.1:{self.dialled}", "127.0.0.1:0")
         client, server = memory_pair(self.conditions, self._random, names)
         self._nursery.start_soon(self._serve, server)
         return client

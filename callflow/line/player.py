@@ -25,6 +25,7 @@ from callflow.line.exchange import Playout
 from callflow.line.recognise import JOINT, PAUSE, HeardPrompt, Recogniser, utterances
 from callflow.line.recording import KeyTone, read_wav
 from callflow.line.script import (
+    ACTS,
     Act,
     Branch,
     Drop,
@@ -448,8 +449,8 @@ class _Caller:
         return f"the flow entered {', then '.join(others)}" if others else "the flow entered no other state"
 
     async def _quiet(self, step: Quiet) -> str:
-        deeds = [deed for deed in self.ear.conversation.deeds if _act(deed) and step.of in {None, _act(deed)}]
-        began = deeds[-1].start
+        acts = {step.of} if step.of else set(Act)
+        began = [deed.start for deed in self.ear.conversation.deeds if ACTS.get(type(deed.step)) in acts][-1]
 
         def went_on() -> float | None:
             said = next((u for u in utterances(self.ear.recogniser.heard) if u.end > began), None)
@@ -506,16 +507,6 @@ def _sound(text: str) -> str:
     """Reduce text to what is said: no case, no punctuation, single blanks."""
     folded = unicodedata.normalize("NFKC", text).casefold()
     return " ".join("".join(" " if unicodedata.category(sign)[0] == "P" else sign for sign in folded).split())
-
-
-def _act(deed: Deed) -> Act | None:
-    match deed.step:
-        case Press() | Enter():
-            return Act.KEYS
-        case Play():
-            return Act.PLAY
-        case _:
-            return None
 
 
 def _told(heard: HeardPrompt) -> str:

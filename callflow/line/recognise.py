@@ -319,7 +319,6 @@ class Recogniser:
             self._run = longest.audio[longest.lead + best.reach : longest.lead + self._reach] + self._run
         else:
             self._drop(best.reach - self._reach)
-        self._searched = 0
         self._show(best, over=True)
 
     def _best(self) -> _Candidate:

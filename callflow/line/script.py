@@ -322,13 +322,14 @@ def _read_slots(slots: Sequence[Slot], words: _Words) -> dict[str, Any]:
     return values
 
 
-_ACTS: Mapping[type[Step], Act] = {Press: Act.KEYS, Enter: Act.KEYS, Play: Act.PLAY}
+ACTS: Mapping[type[Step], Act] = {Press: Act.KEYS, Enter: Act.KEYS, Play: Act.PLAY}
+"""What a ``quiet`` line may be about."""
 
 
 def _misplaced(step: Step, before: list[Step]) -> str:
     """Say why a step cannot stand after these and what to do about it, or nothing."""
     gone = next((earlier.line for earlier in before if isinstance(earlier, HangUp | Drop)), 0)
-    acts = {_ACTS[type(earlier)] for earlier in before if type(earlier) in _ACTS}
+    acts = {ACTS[type(earlier)] for earlier in before if type(earlier) in ACTS}
     match step:
         case Ring() if before:
             return "'ring' begins a call; make it the first step"

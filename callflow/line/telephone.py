@@ -263,7 +263,8 @@ class Telephone:
         self._frame_at = profile.frame_seconds if profile.keeps_sending_silence else math.inf
         self._ended_at = math.inf
         self._wakes_at = -math.inf  # until when the writing task sleeps; in the past while it is at work
-        self._leaving = False
+        self._leaving = False  # stop is on its way: nothing else is said any more
+        self._closing = False  # a closing handshake of ours runs
         self._nudge = trio.lowlevel.ParkingLot()
         self._facts = trio.lowlevel.ParkingLot()
 
@@ -387,7 +388,8 @@ class Telephone:
         except ConnectionClosed as closed:
             if closed.reason is not None:  # it is None where trio-websocket's reader failed itself
                 code = int(closed.reason.code)
-        self._end(("network" if code == _NO_CLOSE_FRAME else "server"), code)
+        if not self._closing:
+            self._end(("network" if code == _NO_CLOSE_FRAME else "server"), code)
 
     def _take(self, text: str | bytes) -> None:
         now = self.now
@@ -464,10 +466,11 @@ class Telephone:
         """End the connection after ``stop`` (R14, D23)."""
         if "R14" in self._profile.breaks:
             await trio.sleep(LINGER_SECONDS)
-        if self._profile.close_after_stop == "clean":
+        if self._profile.close_after_stop == "clean" and not self.ended.is_set():
+            self._closing = True
             with trio.move_on_after(CLOSE_SECONDS):
                 await self._link.socket.aclose(1000)
-            self._end("caller", 1000)
+                self._end("caller", 1000)
         self._end("caller", _NO_CLOSE_FRAME)
 
     # Small things.

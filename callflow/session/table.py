@@ -349,7 +349,7 @@ _LINES: Mapping[In, tuple[Cells, Cell]] = {
     In.SEND_MEDIA: ({LIVE: (keep(Effect.SEND, is_legal_payload), *_REFUSED), S.STOPPED: _REFUSED}, _REFUSED),
     In.SEND_MARK: (
         {
-            S.STREAMING: (to(S.MARKED, Effect.QUEUE_MARK, is_new_name), *_REFUSED),
+            S.STREAMING: (to(S.MARKED, Effect.QUEUE_MARK),),  # every name is new: none is outstanding
             (S.MARKED, S.CLEARED): (keep(Effect.QUEUE_MARK, is_new_name), *_REFUSED),
             S.STOPPED: _REFUSED,
         },

@@ -12,7 +12,7 @@ from random import Random
 from typing import Any, TypeVar
 
 import trio
-from attrs import define
+from attrs import define, field
 from trio.testing import MockClock
 
 from callflow import Flow
@@ -69,21 +69,31 @@ def write_prompts(folder: Path) -> Path:
 # Calls.
 
 
+@define(eq=False)
+class NotingServer(Server):
+    """A server that keeps hold of its calls: the registry forgets those that are over."""
+
+    calls: list[CallTask] = field(factory=list, init=False)
+    """Every call that started, oldest first."""
+
+    def _begun(self, task: CallTask) -> None:
+        self.calls.append(task)
+        super()._begun(task)
+
+
 @define(kw_only=True)
 class Stage:
     """A server in memory, and the calls that it had."""
 
-    server: Server
+    server: NotingServer
     network: MemoryNetwork
     nursery: trio.Nursery
     """Holds one task a connection, and nothing else."""
-    calls: list[CallTask]
-    """Every call that started, oldest first."""
 
     @property
     def call(self) -> CallTask:
         """The one call that there was."""
-        [call] = self.calls
+        [call] = self.server.calls
         return call
 
     @property
@@ -107,35 +117,24 @@ async def serving(
     seed: int = 0,
 ) -> AsyncIterator[Stage]:
     """Serve a flow in memory. After the block each connection's task has to end by itself."""
-    server = Server(flow, settings or Settings(), timing, Random(seed))
+    server = NotingServer(flow, settings or Settings(), timing, Random(seed))
     server.load()
     network = MemoryNetwork(conditions or Conditions(), Random(seed))
     async with trio.open_nursery() as nursery:
         network.listen(server.connect, nursery)
-        yield Stage(server=server, network=network, nursery=nursery, calls=_noting_calls(server))
+        yield Stage(server=server, network=network, nursery=nursery)
         nursery.cancel_scope.deadline = trio.current_time() + LEFTOVERS
     assert not nursery.cancel_scope.cancelled_caught, "something of a call was left"
-
-
-def _noting_calls(server: Server) -> list[CallTask]:
-    """Keep hold of each call that starts: the registry forgets those that are over."""
-    calls: list[CallTask] = []
-    begun = server.registry.begun
-
-    def begin(task: CallTask) -> None:
-        calls.append(task)
-        begun(task)
-
-    server.registry.begun = begin  # type: ignore[method-assign]  # the one seam through which every call goes
-    return calls
 
 
 @asynccontextmanager
 async def ringing(flow: Flow[Any], *, line: Any = None, **options: Any) -> AsyncIterator[tuple[Telephone, Stage]]:  # noqa: ANN401
     """Serve a flow and call it. *line*: keywords for ``place_call``; the others are those of ``serving``."""
-    async with serving(flow, **options) as stage:
-        async with place_call(stage.network.dial, **({"random": Random(1)} | (line or {}))) as phone:
-            yield phone, stage
+    async with (
+        serving(flow, **options) as stage,
+        place_call(stage.network.dial, **({"random": Random(1)} | (line or {}))) as phone,
+    ):
+        yield phone, stage
 
 
 def said(phone: Telephone, kind: type[T]) -> list[T]:

@@ -45,7 +45,10 @@ async def received(link: Link) -> list[str | bytes]:
 async def test_the_upgrade_is_answered() -> None:
     _, peer = await linked()
 
-    assert (peer.head.split(b"\r\n")[0], b"ICX+Yqv66kxgM0FcWaLWlFLwTAI=" in peer.head) == (b"HTTP/1.1 101 Switching Protocols", True)
+    assert (peer.head.split(b"\r\n")[0], b"ICX+Yqv66kxgM0FcWaLWlFLwTAI=" in peer.head) == (
+        b"HTTP/1.1 101 Switching Protocols",
+        True,
+    )
 
 
 async def test_frames_that_came_right_behind_the_upgrade_are_delivered() -> None:
@@ -305,7 +308,8 @@ async def test_pongs_that_nobody_reads_are_bounded() -> None:
 
 
 @pytest.mark.parametrize(
-    ("close", "code", "answer"), [(closing(1000), 1000, [1000]), (closing(4001), 4001, [4001]), (frame(CLOSE), 1005, [0])]
+    ("close", "code", "answer"),
+    [(closing(1000), 1000, [1000]), (closing(4001), 4001, [4001]), (frame(CLOSE), 1005, [0])],
 )
 async def test_the_peers_close_is_answered(close: bytes, code: int, answer: list[int]) -> None:
     link, peer = await linked()

@@ -372,14 +372,28 @@ async def test_ctrl_c_hangs_up_and_saves_what_was_heard(
         nursery.start_soon(interrupt)
         code = await play("keys 7\nwait 60s\n", Bank(length=2), wav=Path("a.wav"))
 
-    *_, said, saved = capsys.readouterr().out.splitlines()
+    *told, saved = capsys.readouterr().out.splitlines()
     caller, _ = recorded(Path("a.wav"))
-    assert (code, "◀ Welc…" in said or "▶ keys 7" in said, saved, digits_in(caller, 8000)) == (
+    assert (code, "  0.0  ▶ keys 7" in told, saved, digits_in(caller, 8000)) == (
         INTERRUPTED,
         True,
         "Interrupted. Saved a.wav (caller left, bot right)",
         "7",
     )
+
+
+async def test_ctrl_c_tells_what_was_being_said(
+    folder: Path, autojump_clock: trio.testing.MockClock, capsys: pytest.CaptureFixture[str]
+) -> None:
+    async def interrupt() -> None:
+        await trio.sleep(1.0)
+        signal.raise_signal(signal.SIGINT)
+
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(interrupt)
+        await play("wait 60s\n")
+
+    assert "  0.0  ◀ Welcome to…" in capsys.readouterr().out
 
 
 # When nothing answers, or the order is wrong.
@@ -404,6 +418,23 @@ async def test_when_nothing_answers_it_says_where_and_what_to_do(
         True,
         True,
     )
+
+
+async def test_a_server_that_wants_a_password_is_told_with_the_cure(
+    folder: Path, autojump_clock: trio.testing.MockClock, capsys: pytest.CaptureFixture[str]
+) -> None:
+    async def refuse(port: BytePort) -> None:
+        async with PortStream(port) as stream:
+            await stream.receive_some()
+            await stream.send_all(b"HTTP/1.1 401 Unauthorized\r\nContent-Length: 0\r\n\r\n")
+
+    order = make_order(write("hangup\n"), url=URL)
+    network = MemoryNetwork()
+    async with trio.open_nursery() as nursery:
+        network.listen(refuse, nursery)
+        code = await carry_out(order, network.dial)
+
+    assert (code, "give its key and token: --url ws://key:token@" in capsys.readouterr().err) == (FAILED, True)
 
 
 async def test_a_server_that_refuses_the_stream_is_told_with_its_status(
@@ -448,6 +479,12 @@ def test_a_script_that_hears_needs_prompts(tmp_path: Path, monkeypatch: pytest.M
 
     with pytest.raises(SettingsError, match="give the one with the bot's prompts"):
         make_order(write("hear welcome\n"), url=URL)
+
+
+def test_a_script_that_hears_nothing_needs_no_prompts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+
+    assert make_order(write("hangup\n"), url=URL).prompts == []
 
 
 @pytest.mark.parametrize(

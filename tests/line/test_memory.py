@@ -226,7 +226,7 @@ async def test_a_network_starts_the_server_at_each_dial() -> None:
             client.try_send(words)
             answers += await pieces_received(client)
 
-    assert (answers, network.dialled) == ([b"client:1 said hello", b"client:2 said good-bye"], 2)
+    assert (answers, network.dialled) == ([b"127.0.0.1:1 said hello", b"127.0.0.1:2 said good-bye"], 2)
 
 
 async def test_a_network_makes_connections_of_its_conditions(autojump_clock: MockClock) -> None:

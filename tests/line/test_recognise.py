@@ -115,13 +115,16 @@ def test_prompts_that_begin_alike_are_not_named_before_they_part() -> None:
     assert recogniser.heard == []
 
 
-def test_what_a_longer_prompt_swallowed_by_chance_is_read_again() -> None:
+@pytest.mark.parametrize("step", [80, 160_000], ids=["in crumbs", "at once"])
+def test_what_a_longer_prompt_swallowed_by_chance_is_read_again(step: int) -> None:
     shorter = prompt("shorter", sound(6, 0.4))
     longer = prompt("longer", shorter.pcm + bytes(160) + sound(7, 1.0))
     after = prompt("after", bytes(320) + sound(8, 0.5))
     recogniser = Recogniser([shorter, longer, after], PCM)
 
-    recogniser.feed(0.0, shorter.pcm + after.pcm)
+    audio = shorter.pcm + after.pcm
+    for at in range(0, len(audio), step):
+        recogniser.feed(PCM.seconds(at), audio[at : at + step])
     recogniser.settle(9.0)
 
     assert told(recogniser.heard) == [("shorter", 0.0, 0.4, True), ("after", 0.4, 0.52, True)]
@@ -138,6 +141,12 @@ def test_a_prompt_is_found_behind_unknown_sound() -> None:
     recogniser = hear((0.0, sound(99, 1.0) + MENU.pcm))
 
     assert told(recogniser.heard) == [("", 0.0, 1.0, False), ("menu", 1.0, 2.0, True)]
+
+
+def test_unknown_sounds_with_silence_between_them_are_told_apart() -> None:
+    recogniser = hear((0.0, sound(98, 0.5) + bytes(16000) + sound(99, 0.5)))
+
+    assert [(round(heard.start, 1), round(heard.seconds, 1)) for heard in recogniser.heard] == [(0.0, 0.5), (1.5, 0.5)]
 
 
 def test_a_click_is_not_worth_a_word() -> None:
@@ -172,6 +181,17 @@ def test_the_same_bytes_between_samples_are_no_prompt() -> None:
     recogniser = hear((0.0, b"\x01" + MENU.pcm + b"\x01"))
 
     assert [heard.name for heard in recogniser.heard] == [""]
+
+
+def test_a_prompt_that_parts_from_another_inside_a_sample_begins_with_that_sample() -> None:
+    low, high = MENU.pcm[8000:8002]
+    after = prompt("after", bytes([low, high ^ 1]) + sound(9, 0.5))
+    recogniser = Recogniser([MENU, after], PCM)
+
+    recogniser.feed(0.0, MENU.pcm[:8000] + after.pcm)
+    recogniser.settle(9.0)
+
+    assert told(recogniser.heard) == [("menu", 0.0, 0.5, False), ("after", 0.5, 0.5, True)]
 
 
 def test_a_prompt_that_is_all_silence_is_never_named() -> None:

@@ -12,8 +12,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from callflow.errors import AudioError
 from callflow.line.exchange import Segment
-from callflow.line.recording import KeyTone, write_stereo
+from callflow.line.recording import KeyTone, read_wav, write_stereo
 from callflow.line.tones import digits_in
 from callflow.wire.audio import AudioFormat, Coding
 
@@ -80,9 +81,9 @@ def test_overlapping_segments_do_not_shift(tmp_path: Path) -> None:
 
 
 def test_segments_are_placed_by_their_start_and_not_by_their_order(tmp_path: Path) -> None:
-    _, right = record(tmp_path, bot=[steady(2, 0.1, 0.1), steady(1, 0.1, 0.0)])
+    _, right = record(tmp_path, bot=[steady(2, 0.1, 2.1), steady(1, 2.1, 0.0)])
 
-    assert right == [1] * 800 + [2] * 800
+    assert right == [1] * 16800 + [2] * 800
 
 
 def test_mu_law_is_written_as_pcm(tmp_path: Path) -> None:
@@ -134,6 +135,40 @@ def test_an_hour_is_written_in_little_memory(tmp_path: Path) -> None:
     tracemalloc.stop()
 
     assert most < 5_000_000
+
+
+def write_wav(path: Path, *, channels: int = 1, width: int = 2, rate: int = 8000) -> Path:
+    with wave.open(str(path), "wb") as file:
+        file.setparams((channels, width, rate, 0, "NONE", ""))
+        file.writeframes(bytes(range(48)))
+    return path
+
+
+def test_what_a_caller_says_is_read_from_a_file(tmp_path: Path) -> None:
+    assert read_wav(write_wav(tmp_path / "a.wav"), 8000) == bytes(range(48))
+
+
+@pytest.mark.parametrize(
+    ("wrong", "found"),
+    [
+        ({"channels": 2}, "16 bits, 2 channels, 8000 Hz"),
+        ({"width": 1}, "8 bits, 1 channels, 8000 Hz"),
+        ({"rate": 44100}, "16 bits, 1 channels, 44100 Hz"),
+    ],
+)
+def test_a_file_of_another_form_is_refused_with_the_cure(tmp_path: Path, wrong: dict[str, int], found: str) -> None:
+    path = write_wav(tmp_path / "a.wav", **wrong)
+
+    with pytest.raises(AudioError, match=f"expected 16-bit mono PCM at 8000 Hz, found {found}; convert it: ffmpeg"):
+        read_wav(path, 8000)
+
+
+@pytest.mark.parametrize("content", [b"", b"RIFF", b"ID3 and so on", b"RIFF\x10\x00\x00\x00WAVEfmt "])
+def test_a_file_that_is_no_wav_is_refused(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "a.wav").write_bytes(content)
+
+    with pytest.raises(AudioError, match=r"found .*; convert it"):
+        read_wav(tmp_path / "a.wav", 8000)
 
 
 @given(st.lists(st.tuples(st.integers(0, 20000), st.integers(1, 9000)), max_size=6))

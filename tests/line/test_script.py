@@ -252,7 +252,7 @@ def scripts(draw: st.DrawFn) -> Script:
 
 
 @given(scripts())
-@example(Script(steps=(Press(digits="#", gap=0.1),)))
+@example(Script(steps=(Press(digits="#", gap=0.1), Play(file="my voice.wav"))))
 @example(Script(header=Header(parameters={"a": "#"}), steps=(Play(file="#.wav"), Hear(prompt="#", spoken=True))))
 def test_a_script_that_is_written_reads_the_same(script: Script) -> None:
     assert parse(render(script)) == script

@@ -170,10 +170,13 @@ async def test_a_silent_server_has_ten_seconds_at_each_attempt(autojump_clock: M
     assert trio.current_time() == 20.0
 
 
-async def test_a_connection_that_is_closed_before_the_answer_is_not_waited_for(autojump_clock: MockClock) -> None:
+@pytest.mark.parametrize("reset", [False, True])
+async def test_a_connection_that_is_closed_before_the_answer_is_not_waited_for(
+    autojump_clock: MockClock, *, reset: bool
+) -> None:
     async def hang_up(port: BytePort) -> None:
         await port.wait_readable()
-        port.close()
+        port.close(reset=reset)
 
     await fail_to_connect(hang_up)
 
@@ -468,6 +471,31 @@ async def test_a_clean_profile_closes_with_1000(autojump_clock: MockClock) -> No
     assert (bot.close_code, phone.close_code, len(bot.got(Stop))) == (1000, 1000, 1)
 
 
+async def test_a_clean_close_waits_for_the_answer_of_the_server(autojump_clock: MockClock) -> None:
+    async with ringing(Conditions(lag=0.1), profile=Profile(close_after_stop="clean")) as (phone, _):
+        before = phone.now
+        await phone.hang_up()
+
+    assert phone.record().duration - before == pytest.approx(0.2)
+
+
+async def test_a_server_that_stops_reading_and_resets_ends_the_call(autojump_clock: MockClock) -> None:
+    async def stare_and_reset(port: BytePort) -> None:
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(answer, port, accept_and_stare)
+            await trio.sleep(2.0)
+            port.close(reset=True)
+            nursery.cancel_scope.cancel()
+
+    network = MemoryNetwork(Conditions(capacity=1_000))
+    async with trio.open_nursery() as nursery:
+        network.listen(stare_and_reset, nursery)
+        async with place_call(network.dial) as phone:
+            await phone.ended.wait()
+
+    assert (trio.current_time(), phone.ended_by) == (2.0, "network")
+
+
 async def test_a_profile_that_breaks_r14_lingers_after_stop(autojump_clock: MockClock) -> None:
     async with ringing(profile=Profile(breaks={"R14"})) as (phone, bot):
         await phone.hang_up()
@@ -538,7 +566,7 @@ async def test_a_server_that_breaks_the_websocket_ends_the_call(autojump_clock: 
         await bot.stream.send_all(b"\xff\xff no frame \xff\xff")
         await phone.ended.wait()
 
-    assert (phone.ended_by, phone.close_code) == ("network", 1006)
+    assert (phone.ended_by, phone.close_code) == ("server", 1002)
 
 
 async def test_a_dropped_line_is_a_reset_without_stop(autojump_clock: MockClock) -> None:
@@ -734,6 +762,12 @@ async def test_a_passthru_is_a_get_with_the_call_in_its_query(autojump_clock: Mo
 
     query = parse_qs(urlsplit(target).query)
     assert (status, method, query["token"], query["CallSid"]) == (200, "GET", ["t"], ["c1"])
+
+
+async def test_an_interim_answer_of_a_passthru_is_not_the_answer(autojump_clock: MockClock) -> None:
+    server = Passthru(b"HTTP/1.1 100 Continue\r\n\r\n" + http_answer("302 Found"))
+
+    assert await server.ask(before=True) == 302
 
 
 async def test_a_passthru_after_the_stream_has_its_record(autojump_clock: MockClock) -> None:

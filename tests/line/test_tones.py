@@ -56,8 +56,9 @@ def test_a_key_that_is_held_counts_once() -> None:
     assert digits_in(tone("5", 8000, seconds=1.0), 8000) == "5"
 
 
-def test_a_tone_of_a_few_milliseconds_is_no_key() -> None:
-    assert digits_in(tone("5", 8000, seconds=0.02) + silence(0.1, 8000), 8000) == ""
+@pytest.mark.parametrize("seconds", [0.01, 0.02, 0.03])
+def test_a_tone_of_a_few_milliseconds_is_no_key(seconds: float) -> None:
+    assert digits_in(tone("5", 8000, seconds) + silence(0.1, 8000), 8000) == ""
 
 
 @pytest.mark.parametrize("seed", range(5))

@@ -1,0 +1,140 @@
+"""A reader of a page who does what it says: saves its files, serves its flow and makes its calls, in virtual time.
+
+The commands are the real ones, from their words to what they print; only the network between them is in memory.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import re
+import runpy
+import sys
+from collections.abc import AsyncIterator, Iterator, Sequence
+from fnmatch import fnmatchcase
+from itertools import count, groupby
+from pathlib import Path
+
+import pytest
+import trio
+from attrs import define, field, frozen
+
+from callflow import Flow
+from callflow.call.port import BytePort
+from callflow.cli.app import app
+from callflow.cli.flow_argument import load_flow
+from callflow.cli.serve import what_to_enter
+from callflow.line.memory import memory_pair
+from callflow.server.serve import Server
+from callflow.server.settings import Settings, load_settings
+from tests.test_docs import blocks, commands
+
+SAVED = re.compile(r"# ([\w/]+\.\w+)\n")
+"""The first line of a block that is to be saved: the file's name."""
+
+MOMENT = re.compile(r"\d+\.\d ")
+"""How a line of a printed call begins."""
+
+
+@frozen
+class Asked:
+    """A command of a page."""
+
+    words: str
+    printed: str
+    """What the page says that it prints, as a pattern."""
+
+
+def to_do(page: Path) -> Iterator[tuple[str, str] | Asked]:
+    """Give what a page asks for, in order: files to save (name and text) and commands."""
+    for block in blocks(page):
+        if named := SAVED.match(block.text):
+            yield named[1], block.text
+        elif block.info == "console":
+            yield from (Asked(*each) for each in commands(block))
+
+
+def looks_like(printed: str, expected: str) -> bool:
+    """Say whether *printed* is what a page says; empty lines, and the order within one moment, do not count."""
+    return fnmatchcase(_plain(printed), _plain(expected))
+
+
+def _plain(text: str) -> str:
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    moments = groupby(lines, key=lambda line: MOMENT.match(line) and line.split()[0])
+    return "\n".join(line for moment, group in moments for line in (sorted(group) if moment else group))
+
+
+@define
+class Reader:
+    """Works in one folder, and leaves a server running between commands."""
+
+    folder: Path
+    nursery: trio.Nursery
+    monkeypatch: pytest.MonkeyPatch
+    capsys: pytest.CaptureFixture[str]
+    server: Server | None = None
+    server_says: list[str] = field(factory=list)
+    """What the flow prints, which stands in the server's terminal."""
+    _ports: Iterator[int] = field(factory=lambda: count(40_000))
+
+    def save(self, name: str, text: str) -> None:
+        """Save a file."""
+        path = self.folder / name
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(text, encoding="utf-8")
+
+    async def do(self, words: str) -> str:
+        """Carry a command out; return what it prints."""
+        self.capsys.readouterr()
+        match words.split():
+            case ["python3", script]:
+                runpy.run_path(script)
+            case ["../run" | "./run", "serve", *rest]:
+                self.serve(rest)
+            case ["../run" | "./run", "call", *rest]:
+                await self.call(rest)
+        return "".join(self.capsys.readouterr())
+
+    def serve(self, words: Sequence[str]) -> None:
+        """Serve a flow at 127.0.0.1:8080 of the network in memory, in place of what was served there."""
+        _, bound, _ = app.parse_args(["serve", *words])
+        flags = {name: value for name, value in bound.arguments.items() if hasattr(Settings(), name)}
+        flow = load_flow(bound.arguments["flow"])
+        module = Path(bound.arguments["flow"]).stem
+        self.monkeypatch.setitem(vars(sys.modules[module]), "print", self.server_says.append)
+        settings = load_settings(flags, {})
+        self.server = started(flow, settings)
+        print(what_to_enter(flow, settings, settings.port))
+
+    async def call(self, words: Sequence[str]) -> int:
+        """Call whatever is served."""
+        self.monkeypatch.setattr("callflow.cli.call.dial_socket", self._dial)
+        command, bound, _ = app.parse_args(["call", *words])
+        code: int = await command(*bound.args, **bound.kwargs)
+        return code
+
+    async def _dial(self, host: str, port: int) -> BytePort:
+        await trio.lowlevel.checkpoint()
+        assert self.server is not None
+        client, server = memory_pair(names=(f"127.0.0.1:{next(self._ports)}", f"{host}:{port}"))
+        self.nursery.start_soon(self.server.connect, server)
+        return client
+
+
+def started(flow: Flow[object], settings: Settings) -> Server:
+    """Make a server that is ready for calls."""
+    server = Server(flow, settings)
+    server.load()
+    return server
+
+
+@contextlib.asynccontextmanager
+async def reading(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> AsyncIterator[Reader]:
+    """Have a reader who works in *folder*, until the end of the block."""
+    monkeypatch.chdir(folder)
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    async with trio.open_nursery() as nursery:
+        yield Reader(folder, nursery, monkeypatch, capsys)
+        nursery.cancel_scope.cancel()
