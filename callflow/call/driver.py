@@ -7,6 +7,7 @@ timer with what is due, the engine with the end. Nothing in it waits.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from typing import assert_never
 
 import trio
 
@@ -174,6 +175,8 @@ class Driver:
                 self.settle(self.ledger.link_lost(now))
             case Quiet() | StartOver() | Resumed():
                 self.journal.add(now, Kind.LINK, type(told).__name__.lower())
+            case _:
+                assert_never(told)
 
     def _pressed(self, key: Dtmf, now: float) -> None:
         self.journal.add(now, Kind.KEY, "pressed")

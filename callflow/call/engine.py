@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from typing import Generic
+from typing import Generic, assert_never
 
 import trio
 
@@ -228,6 +228,8 @@ class Engine(Generic[D]):
                 return self._run_ended(event)
             case TapFailed():
                 raise _Failed("tap") from event.error
+            case _:
+                assert_never(event)
 
     def _key(self, event: KeyCame) -> Step:
         if self._listens() and not len(self._ahead):
@@ -295,6 +297,8 @@ class Engine(Generic[D]):
                         return reached
                     self._expect_late_terminator(trio.current_time())
                     step = self._conduct.stayed(trio.current_time())
+                case _:
+                    assert_never(step)
 
     def _speak(self, step: Speak) -> Step:
         if step.again and (dropped := self._ahead.flush()):

@@ -8,6 +8,7 @@ paced by deadline: at most the lead (and the chunk that crosses it) ahead of wha
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from typing import assert_never
 
 import trio
 from attrs import define
@@ -106,6 +107,8 @@ class Writer:
                 self._link.send(self._outgoing.mark(frame.name))
             case SendClear():
                 self._link.send(self._outgoing.clear())
+            case _:
+                assert_never(frame)
 
     # Pacing.
 

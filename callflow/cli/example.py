@@ -26,7 +26,7 @@ EXAMPLE = Path(__file__).resolve().parents[2] / "examples" / "bank_ivr"
 
 app = cyclopts.App(
     name="./run",
-    help="Serve the bank's phone line of the examples. With other words: the command callflow, as in ./run call balance.",
+    help="Serve the bank's phone line of the examples; with other words, be the command callflow: ./run call balance.",
     version_flags=[],
     help_format="plaintext",
     backend="trio",
@@ -44,7 +44,7 @@ async def example(*, once: bool = False, host: str | None = None, port: int | No
         port: TCP port; 8080 unless set.
     """
     if not EXAMPLE.is_dir():
-        raise CallflowError(f"{EXAMPLE} is not there; the example comes with a checkout of the project, not with the package")
+        raise CallflowError(f"{EXAMPLE} is not there; it comes with a checkout of the project, not with the package")
     flow = load_flow(str(EXAMPLE / "ivr.py"))
     if once or not sys.stdin.isatty():
         return await _call_once(flow)
@@ -64,7 +64,7 @@ async def _call_once(flow: Flow[Any]) -> int:
 
 
 def _announce(flow: Flow[Any], settings: Settings, port: int) -> None:
-    elsewhere = "" if port == 8080 else f" --url ws://127.0.0.1:{port}{STREAM_PATH}"  # noqa: PLR2004  # the default
+    elsewhere = "" if port == 8080 else f" --url ws://127.0.0.1:{port}{STREAM_PATH}"  # the default
     public = settings.public_url or "wss://YOUR.HOST"
     print(
         f"""

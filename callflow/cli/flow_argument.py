@@ -47,7 +47,9 @@ def _near(name: str, flows: dict[str, Flow[Any]]) -> str:
 
 def _from_file(path: Path) -> ModuleType:
     if not path.is_file():
-        raise NoSuchFlow(f"{path}: there is no such file; FLOW is path/to/file.py or package.module, with :name behind it")
+        raise NoSuchFlow(
+            f"{path}: there is no such file; FLOW is path/to/file.py or package.module, or either with :name"
+        )
     path = path.resolve()
     root, parts = path.parent, [path.stem]
     while (root / "__init__.py").is_file():  # a file of a package is imported as part of it
@@ -77,7 +79,8 @@ def _from_name(name: str) -> ModuleType:
     except ModuleNotFoundError as missing:
         if missing.name is None or not name.startswith(missing.name):
             raise  # found, but something that it imports is not there
-        raise NoSuchFlow(f"{name}: there is no such module here; for a file write {name.split('.')[-1]}.py") from missing
+        last = name.rpartition(".")[2]
+        raise NoSuchFlow(f"{name}: there is no such module here; for a file write {last}.py") from missing
 
 
 def _look_in(folder: Path) -> None:

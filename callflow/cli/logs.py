@@ -1,4 +1,4 @@
-"""How the command line shows the library's log: one line a record, in colours on a terminal, as JSON elsewhere if asked."""
+"""How the command line shows the library's log: one line a record, in colours on a terminal, or as JSON."""
 
 from __future__ import annotations
 

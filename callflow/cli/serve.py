@@ -17,7 +17,7 @@ from callflow.server.serve import STREAM_PATH, Server
 from callflow.server.settings import Settings, load_settings
 
 
-async def serve(
+async def serve(  # noqa: PLR0913  # each keyword is a flag of the command
     flow: str,
     *,
     host: str | None = None,

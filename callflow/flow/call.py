@@ -1,6 +1,6 @@
 """The call as a flow sees it: what its handlers are given. Abstract here; ``callflow.call`` makes the live one.
 
-A handler never sees a frame, a socket or a mark. It sees who rings, the flow's own data, and a line that it can speak to.
+A handler never sees a frame, a socket or a mark. It sees who rings, the flow's own data, and a line to speak to.
 """
 
 from __future__ import annotations

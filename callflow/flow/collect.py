@@ -14,7 +14,6 @@ from callflow.flow.question import Question, QuestionOptions
 from callflow.flow.secret import Secret
 from callflow.flow.state import INHERIT, State
 
-
 _DIGITS = frozenset("0123456789")
 """What an entry is made of; ``*`` and ``#`` end one, or fit nothing."""
 

@@ -84,7 +84,7 @@ class Flow(Generic[D]):
 
     def _resolve(self, prompts: str | Path | None) -> Path:
         # The frame that called Flow(…): two up, behind __init__.
-        home = Path(sys._getframe(2).f_globals.get("__file__", "")).parent  # noqa: SLF001  # no public way to a caller
+        home = Path(sys._getframe(2).f_globals.get("__file__", "")).parent  # no public way to a caller
         return home / ("prompts" if prompts is None else prompts)
 
     def make_data(self, started: Started) -> D:

@@ -82,10 +82,12 @@ def handlers_of(state: type[State[Any]]) -> dict[str, Callable[..., Any]]:
     for base in reversed(state.__mro__):
         if base is object or is_kind(base):
             continue
-        for name, member in vars(base).items():
-            if name.startswith("on_") or name in ("run", "then") or hasattr(member, KEYS_ATTRIBUTE):
-                found[name] = member
+        found |= {name: member for name, member in vars(base).items() if _is_handler(name, member)}
     return found
+
+
+def _is_handler(name: str, member: object) -> bool:
+    return name.startswith("on_") or name in ("run", "then") or hasattr(member, KEYS_ATTRIBUTE)
 
 
 def _edges_of(state: type[State[Any]], scope: Scope) -> Iterator[Edge]:

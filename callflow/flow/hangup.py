@@ -31,8 +31,8 @@ class Hangup(State[D]):
 
     Class keywords:
         prompt: Said before closing.
-        branch: What the next Passthru of this call is answered: ``"A"`` (200) or ``"B"`` (302). In Exotel's flow builder
-            a Passthru after the Voicebot applet sends the caller to one applet or the other.
+        branch: What the next Passthru of this call is answered: ``"A"`` (200) or ``"B"`` (302). In Exotel's flow
+            builder a Passthru after the Voicebot applet sends the caller to one applet or the other.
     """
 
     options: ClassVar[Any] = HangupOptions()

@@ -30,7 +30,7 @@ class Menu(State[D]):
     options: ClassVar[Any] = QuestionOptions()
     kind: ClassVar[str] = "Menu"
 
-    def __init_subclass__(  # noqa: PLR0913  # these keywords are the class line that users write
+    def __init_subclass__(  # these keywords are the class line that users write
         cls,
         *,
         prompt: Prompt = INHERIT,

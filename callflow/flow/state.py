@@ -106,7 +106,7 @@ class State(Generic[D]):
         waiting for its other handlers. Never called twice for one entering.
 
         Cancellation:
-            It is cancelled when the state is left and when the call ends; what it started in the meantime is not undone.
+            It is cancelled when the state is left and when the call ends; what it did until then is not undone.
         """
 
     def on_dtmf(self, call: Call[D], key: Dtmf) -> State[D] | None:

@@ -376,6 +376,7 @@ class Telephone:
         """Become a half-open connection: from now on nothing is read, answered or sent, but TCP stays."""
         self._link.wire.deaf = True
         self._nudge.unpark_all()
+        self._facts.unpark_all()
 
     # The tasks.
 

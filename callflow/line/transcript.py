@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import assert_never
 
 import msgspec
-from attrs import Factory, define, field, frozen
+from attrs import Factory, define, frozen
 
 from callflow.flow.secret import DOT
 from callflow.line.recognise import JOINT, HeardPrompt, Utterance, utterances
@@ -97,26 +97,37 @@ class Teller:
 
     _waiting: list[tuple[float, int, str]] = Factory(list)
     _count: int = 0
-    _told: dict[str, int] = field(factory=lambda: dict.fromkeys(("heard", "deeds", "entered", "ended"), 0))
+    # How many of each are written already; what is written is never looked at again, however long the call.
+    _heard: int = 0
+    _deeds: int = 0
+    _entered: int = 0
+    _ended: bool = False
 
-    def lines(self, conversation: Conversation) -> Iterator[str]:
+    def lines(self, talk: Conversation) -> Iterator[str]:
         """Give the lines that can be told now and were not told before."""
-        sentences, rest_from = _said(conversation)
-        self._take("heard", [(sentence.start, _sentence(sentence)) for sentence in sentences])
-        self._take("deeds", [(deed.start, _deed(deed)) for deed in conversation.deeds])
-        self._take("entered", [(entered.at, f"= {entered.name}") for entered in conversation.entered])
-        gone = any(isinstance(deed.step, HangUp | Drop) for deed in conversation.deeds)
-        ended = [(conversation.ended_at, f"  {conversation.ended}")] if conversation.ended and not gone else []
-        self._take("ended", ended)
-        while self._waiting and self._waiting[0][0] < min(rest_from, conversation.settled):
+        sentences, rest_from = _said(talk.heard[self._heard :], talk.settled)
+        for sentence in sentences:
+            self._write(sentence.start, _sentence(sentence))
+            self._heard += len(sentence.parts)
+        for deed in talk.deeds[self._deeds :]:
+            self._write(deed.start, _deed(deed))
+        for entered in talk.entered[self._entered :]:
+            self._write(entered.at, f"= {entered.name}")
+        self._deeds, self._entered = len(talk.deeds), len(talk.entered)
+        self._end(talk)
+        while self._waiting and self._waiting[0][0] < min(rest_from, talk.settled):
             at, _, text = heapq.heappop(self._waiting)
             yield f"{at:5.1f}  {text}"
 
-    def _take(self, kind: str, texts: Sequence[tuple[float, str]]) -> None:
-        for at, text in texts[self._told[kind] :]:
-            self._count += 1
-            heapq.heappush(self._waiting, (at, self._count, text))
-        self._told[kind] = len(texts)
+    def _end(self, talk: Conversation) -> None:
+        gone = any(isinstance(deed.step, HangUp | Drop) for deed in talk.deeds)
+        if talk.ended and not gone and not self._ended:
+            self._write(talk.ended_at, f"  {talk.ended}")
+            self._ended = True
+
+    def _write(self, at: float, text: str) -> None:
+        self._count += 1
+        heapq.heappush(self._waiting, (at, self._count, text))
 
 
 # What became of the script.
@@ -249,10 +260,10 @@ def _rounded(seconds: float) -> float:
 # What was said.
 
 
-def _said(conversation: Conversation) -> tuple[list[Utterance], float]:
+def _said(heard: Sequence[HeardPrompt], settled: float) -> tuple[list[Utterance], float]:
     """Give what was said, sentence by sentence, and when one begins to which more may come (infinity if none does)."""
-    sentences = [sentence for utterance in utterances(conversation.heard) for sentence in _sentences(utterance)]
-    if sentences and sentences[-1].end + JOINT >= conversation.settled:
+    sentences = [sentence for utterance in utterances(heard) for sentence in _sentences(utterance)]
+    if sentences and sentences[-1].end + JOINT >= settled:
         return sentences[:-1], sentences[-1].start
     return sentences, math.inf
 

@@ -102,7 +102,7 @@ class Server:
             call_id="".join(self.chance.choices(_DIGITS, k=8)),
             announced=self.registry.announced,
             begun=self._begun,
-            chance=random.Random(self.chance.random()),  # noqa: S311  # chance for flows, not for secrets
+            chance=random.Random(self.chance.random()),  # chance for flows, not for secrets
         )
         try:
             await task.run()
@@ -195,7 +195,7 @@ class Server:
 def _rate_of(head: RequestHead) -> int | None:
     """Read the sample rate that the URL names, under either spelling (D14)."""
     text = head.query.get("sample-rate") or head.query.get("sample_rate") or ""
-    return int(text) if text.isascii() and text.isdigit() and len(text) < 7 else None  # noqa: PLR2004  # 99,999 Hz at most
+    return int(text) if text.isascii() and text.isdigit() and len(text) < 7 else None  # 99,999 Hz at most
 
 
 def _parameters_of(head: RequestHead) -> dict[str, str]:

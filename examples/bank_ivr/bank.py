@@ -1,7 +1,7 @@
 """The bank behind the phone line: what the flow asks of it, and a stand-in that can be slow or down.
 
-The flow knows ``Bank`` alone. In production it is a client of the bank's own service; here it is ``FakeBank``, which holds
-its accounts in memory. Numbers and PINs are invented: +91 0… cannot be anybody's.
+The flow knows ``Bank`` alone. In production it is a client of the bank's own service; here it is ``FakeBank``, which
+holds its accounts in memory. Numbers and PINs are invented: +91 0… cannot be anybody's.
 """
 
 from __future__ import annotations

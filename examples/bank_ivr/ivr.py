@@ -1,7 +1,7 @@
 """Asha Bank's phone line: a menu, a PIN, a spoken balance, and a way to a person.
 
-``./run`` serves it; ``./run call balance`` calls it. In Exotel's flow builder a Passthru applet behind the Voicebot applet
-sends callers who asked for a person to its branch B.
+``./run`` serves it; ``./run call balance`` calls it. In Exotel's flow builder a Passthru applet behind the Voicebot
+applet sends callers who asked for a person to its branch B.
 """
 
 from __future__ import annotations
@@ -84,9 +84,7 @@ class AnythingElse(MainMenu, prompt=("anything_else.wav", "menu_again.wav"), rep
     """The menu after an answer: silence is a polite no."""
 
 
-class AskPin(
-    CollectDigits[Caller], prompt="pin.wav", length=4, no_input="no_input.wav", too_short="pin_short.wav"
-):
+class AskPin(CollectDigits[Caller], prompt="pin.wav", length=4, no_input="no_input.wav", too_short="pin_short.wav"):
     wish: Wish
 
     def on_digits(self, call: C, digits: Secret) -> CheckPin:

@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import wave
+from array import array
 from pathlib import Path
 
 import pytest
@@ -15,7 +16,6 @@ from attrs import frozen
 from callflow.cli.call import call
 from callflow.line.recognise import read_prompts
 from callflow.line.tones import digits_in
-from callflow.wire.audio import audioop
 from examples.bank_ivr.bank import Account, FakeBank
 from examples.bank_ivr.ivr import bank_ivr
 from tests.e2e.serving import ROOT, process, serving, wait_for
@@ -36,7 +36,8 @@ class Recording:
 def read(path: Path) -> Recording:
     with wave.open(str(path)) as file:
         channels, rate, audio = file.getnchannels(), file.getframerate(), file.readframes(file.getnframes())
-    return Recording(channels, rate, audioop.tomono(audio, 2, 1, 0), audioop.tomono(audio, 2, 0, 1))
+    samples = array("h", audio)
+    return Recording(channels, rate, samples[0::2].tobytes(), samples[1::2].tobytes())
 
 
 @frozen
@@ -114,7 +115,8 @@ async def test_another_balance_gives_other_words_and_other_audio(
 ) -> None:
     bank = FakeBank(accounts={"+910000000105": Account(pin="4129", paise=7_00_00_000_00)})
     script = tmp_path / "rich.call"
-    script.write_text("from +910000000105\nhear menu\nkeys 1\nhear pin\ntype 4129\nhear crore complete\nwait 1s\nhangup\n")
+    steps = ("hear menu", "keys 1", "hear pin", "type 4129", "hear crore complete", "wait 1s", "hangup")
+    script.write_text("\n".join(("from +910000000105", *steps)))
 
     async with serving(bank_ivr.providing(bank)) as (_, port):
         url = f"ws://127.0.0.1:{port}/stream"

@@ -34,7 +34,8 @@ def test_the_same_calls_hold_over_a_slow_line(tmp_path: Path) -> None:
 
 def test_a_locked_account_stays_locked_in_the_next_call(tmp_path: Path) -> None:
     bank = FakeBank()
-    again = write(tmp_path, "from +910000000107\nhear menu\nkeys 1\nhear pin\ntype 0000\nhear locked complete\nended by flow\n")
+    steps = "hear menu\nkeys 1\nhear pin\ntype 0000\nhear locked complete\nended by flow\n"
+    again = write(tmp_path, "from +910000000107\n" + steps)
 
     codes, _ = play([CALLS / "locked.call", again], bank, tmp_path)
 
@@ -43,10 +44,8 @@ def test_a_locked_account_stays_locked_in_the_next_call(tmp_path: Path) -> None:
 
 def test_a_right_pin_forgets_the_wrong_ones(tmp_path: Path) -> None:
     bank = FakeBank()
-    script = write(
-        tmp_path,
-        CALLER + "hear menu\nkeys 1\nhear pin\ntype 1111\nhear pin_wrong complete\ntype 4129\nhear balance_is\nhangup\n",
-    )
+    steps = "hear menu\nkeys 1\nhear pin\ntype 1111\nhear pin_wrong complete\ntype 4129\nhear balance_is\nhangup\n"
+    script = write(tmp_path, CALLER + steps)
 
     codes, _ = play([script], bank, tmp_path)
 
@@ -64,10 +63,8 @@ def test_another_balance_gives_other_words(tmp_path: Path) -> None:
 
 
 def test_who_is_verified_is_not_asked_again(tmp_path: Path) -> None:
-    script = write(
-        tmp_path,
-        CALLER + "hear menu\nkeys 1\nhear pin\ntype 4129\nhear anything_else\nkeys 2\nhear transfer_is within 3s\nhangup\n",
-    )
+    steps = "hear menu\nkeys 1\nhear pin\ntype 4129\nhear anything_else\nkeys 2\nhear transfer_is within 3s\nhangup\n"
+    script = write(tmp_path, CALLER + steps)
 
     codes, _ = play([script], FakeBank(), tmp_path)
 

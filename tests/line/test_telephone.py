@@ -494,6 +494,7 @@ async def test_a_server_that_stops_reading_and_resets_ends_the_call(autojump_clo
             await phone.ended.wait()
 
     assert (trio.current_time(), phone.ended_by) == (2.0, "network")
+    assert phone.log[-1].at < 1.0  # what the transport did not take is not in it
 
 
 async def test_a_profile_that_breaks_r14_lingers_after_stop(autojump_clock: MockClock) -> None:
@@ -590,6 +591,28 @@ async def test_a_deaf_line_neither_answers_nor_sends_but_stays_connected(autojum
         closed = bot.socket.closed
 
     assert (waited.cancelled_caught, len(bot.read), closed, phone.bytes_heard) == (True, before, None, 0)
+
+
+async def test_a_line_that_goes_deaf_in_mid_send_sends_nothing_after_it(autojump_clock: MockClock) -> None:
+    class LateReader(Bot):
+        async def _read(self) -> None:
+            await trio.sleep(5.0)
+            await super()._read()
+
+    bot = LateReader()
+    network = MemoryNetwork(Conditions(capacity=1_000))
+    async with trio.open_nursery() as nursery:
+        network.listen(bot.serve, nursery)
+        async with place_call(network.dial) as phone:
+            async with trio.open_nursery() as pressing:
+                await phone.wait(1.0)
+                pressing.start_soon(phone.press, "1")
+                await phone.wait(1.0)
+                phone.go_deaf()
+            pressed_until = phone.now
+            await phone.wait(8.0)
+
+    assert (pressed_until, bot.got(Dtmf)) == (2.0, [])
 
 
 async def test_a_deaf_line_is_gone_at_once_when_the_block_ends(autojump_clock: MockClock) -> None:

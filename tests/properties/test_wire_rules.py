@@ -22,8 +22,8 @@ from callflow.line.memory import Conditions, MemoryNetwork
 from callflow.line.profile import Profile
 from callflow.line.telephone import Telephone, place_call
 from callflow.server.serve import Server
-from callflow.testing.rules import LOW_LATENCY, Verdict, check
 from callflow.server.settings import Settings
+from callflow.testing.rules import LOW_LATENCY, Verdict, check
 from tests.properties.flows import make_flows, write_prompts
 from tests.properties.witness import witnessed
 

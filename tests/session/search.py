@@ -205,8 +205,8 @@ class Findings:
 
     configurations: set[Configuration] = Factory(set)
     steps: int = 0
-    ways: dict[Place, Way] = Factory(dict)
-    """A shortest way to each row that was taken; its last input takes it."""
+    ways: dict[Place, list[Way]] = Factory(dict)
+    """All ways to each row that was taken, shortest first; their last input takes it."""
     breach: str = ""
     """The first disagreement with the model; the search ended there."""
 
@@ -224,7 +224,7 @@ def search(table: Table = TABLE, watch: Watch | None = None) -> Findings:
         twin, way = waiting.popleft()
         for event in inputs(twin.model):
             onward, further = twin.fork(), Way(way.setup, (*way.events, event))
-            found.ways.setdefault(place(table, twin.session, event), further)
+            found.ways.setdefault(place(table, twin.session, event), []).append(further)
             found.steps += 1
             found.breach = onward.feed(event)
             if found.breach:

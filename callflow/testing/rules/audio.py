@@ -76,7 +76,7 @@ class _Utterance:
 
     def goes_on_with(self, payload: bytes, line: AudioFormat) -> bool:
         piece = self.audio[self.sent : self.sent + len(payload)]
-        return payload == piece or (self.left < len(payload) and payload == pad(piece, line))
+        return payload in (piece, pad(piece, line))
 
     def find(self, payload: bytes, line: AudioFormat) -> int:
         return (self.audio + line.silence(BLOCK - 1)).find(payload, self.sent)
@@ -113,8 +113,8 @@ class _Playout:
 
     def take(self, payload: bytes) -> tuple[_Utterance | None, str]:
         """Say whose next bytes these are, and what is wrong with the order."""
-        live = [utterance for utterance in self.utterances if utterance.left and not utterance.cleared]
-        old = [utterance for utterance in self.utterances if utterance.left and utterance.cleared]
+        live = [utterance for utterance in self.utterances if not utterance.cleared]
+        old = [utterance for utterance in self.utterances if utterance.cleared]
         for utterance in (*live, *old):
             if utterance.goes_on_with(payload, self.line):
                 utterance.sent += len(payload)
@@ -127,7 +127,7 @@ class _Playout:
         return None, f"{len(payload)} bytes that were not next"
 
     def _passed_over(self, reached: _Utterance) -> str:
-        """Give up what should have gone out before *reached*, unless it was taken back."""
+        """Give up what should have gone out before *reached*. What was taken back is a matter of R23, on both sides."""
         words = ""
         for utterance in self.utterances[: self.utterances.index(reached)]:
             if utterance.left and not utterance.taken_back and not reached.cleared:
@@ -170,8 +170,7 @@ def every_byte_in_order(log: WireLog, limits: Limits) -> Iterator[Case]:
         return
     for step in _steps(log):
         if step.entry.side is Side.OUT and isinstance(step.entry.what, Media):
-            old = step.utterance is not None and step.utterance.cleared  # a matter of R23
-            yield Case(step.entry.at, "" if old else step.words)
+            yield Case(step.entry.at, step.words)
 
 
 @rule("R21", reads="Queued, Interrupted, media, marks and clears sent")

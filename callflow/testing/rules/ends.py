@@ -59,15 +59,15 @@ def end_is_noticed(log: WireLog, limits: Limits) -> Iterator[Case]:
 @rule("R29", reads="Started, Over, stop, closes")
 def one_report_of_the_end(log: WireLog, limits: Limits) -> Iterator[Case]:
     """The end of a stream is reported to the application exactly once, with the first cause winning."""
-    reports = [(n, e) for n, e in enumerate(log.entries) if isinstance(e.what, Over)]
+    reports = [(n, e.at, e.what.cause) for n, e in enumerate(log.entries) if isinstance(e.what, Over)]
     end = log.end()
-    for _, again in reports[1:]:
-        yield Case(again.at, "the end was reported again")
+    for _, at, _ in reports[1:]:
+        yield Case(at, "the end was reported again")
     if reports:
-        place, first = reports[0]
+        place, at, cause = reports[0]
         before = None if end is None or end[0] > place else end[1]
-        crossed = before is not None and first.at - before.at < log.crossing  # the report may not have known of it
-        yield Case(first.at, "" if crossed else _wrong_cause(first.what, before))
+        crossed = before is not None and at - before.at < log.crossing  # the report may not have known of it
+        yield Case(at, "" if crossed else _wrong_cause(cause, before))
     elif end is not None and log.has(Started) and not log.has(Detached):
         yield Case(end[1].at, "the end was never reported")
 
@@ -76,19 +76,17 @@ _LINK_CAUSES = frozenset({EndCause.PEER_GONE, EndCause.PROTOCOL, EndCause.TOO_BI
 """What the end of a connection can mean when it is Exotel's side that ends it."""
 
 
-def _wrong_cause(report: object, end: Entry | None) -> str:
+def _wrong_cause(cause: EndCause, end: Entry | None) -> str:
     """Say why a cause cannot be, given what came on the wire before its report."""
-    if not isinstance(report, Over):
-        return ""
     match end:
         case Entry(side=Side.IN, what=Stop()):
-            fits = report.cause is EndCause.STOP
+            fits = cause is EndCause.STOP
         case Entry(side=Side.IN):
-            fits = report.cause in _LINK_CAUSES
+            fits = cause in _LINK_CAUSES
         case _:
-            fits = report.cause is not EndCause.STOP
+            fits = cause is not EndCause.STOP
     first = "nothing" if end is None else f"{name_of(end.what)} ({end.side.value})"
-    return "" if fits else f"{report.cause.value} was reported, and {first} came first"
+    return "" if fits else f"{cause.value} was reported, and {first} came first"
 
 
 @rule("R30", reads="TasksLeft, Over, stop, closes")

@@ -133,7 +133,7 @@ def numbers_change_nothing(log: WireLog, limits: Limits) -> Iterator[Case]:
     for entry, number, before in zip(came[1:], numbers[1:], numbers, strict=False):
         if number is None or before is None or number != before + 1:
             yield Case(entry.at)
-    at = came[-1].at if came else 0.0
+    at = log.entries[-1].at
     keys = [entry.what for entry in came if isinstance(entry.what, Dtmf)]
     if keys != [pressed.key for _, pressed in log.each(Side.APP, Pressed)]:
         yield Case(at, "the keys that were told are not the keys that came")
@@ -145,12 +145,11 @@ def numbers_change_nothing(log: WireLog, limits: Limits) -> Iterator[Case]:
 def _came(log: WireLog) -> Iterator[Entry]:
     """Give the numbered messages of the stream from its start to its end."""
     starts, end = log.starts(), log.end()
-    first = starts[0][0] if starts else len(log.entries)
-    own = starts[0][1].stream_sid if starts else ""
-    for entry in log.entries[first : None if end is None else end[0]]:
-        numbered = not isinstance(entry.what, Connected | Malformed | Unknown | Opened | Closed)
-        if entry.side is Side.IN and numbered and getattr(entry.what, "stream_sid", "") in ("", own):
-            yield entry
+    for first, start in starts[:1]:
+        for entry in log.entries[first : None if end is None else end[0]]:
+            numbered = not isinstance(entry.what, Connected | Malformed | Unknown | Opened)
+            if entry.side is Side.IN and numbered and getattr(entry.what, "stream_sid", "") in ("", start.stream_sid):
+                yield entry
 
 
 def _in_order(some: Sequence[Media], whole: Sequence[Media]) -> bool:
