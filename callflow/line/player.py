@@ -45,6 +45,7 @@ from callflow.line.script import (
     Wait,
     Way,
 )
+from callflow.line.telephone import NotAnswered
 from callflow.line.transcript import HEAR_WITHIN, STATE_WITHIN, Conversation, Deed, Entered, Outcome, Result
 from callflow.wire.audio import AudioFormat
 from callflow.wire.messages import KEYS
@@ -111,7 +112,10 @@ class Surroundings:
     feed: Feed | None = None
     """Without one a ``state`` line does not hold."""
     passthru: Callable[[], Awaitable[int]] | None = None
-    """Sends the Passthru after the stream and gives the status of its answer; without it ``branch`` does not hold."""
+    """Sends the Passthru after the stream and gives the status of its answer; without it ``branch`` does not hold.
+
+    It raises ``NotAnswered`` where there is none.
+    """
     watch: Callable[[Conversation], None] = lambda conversation: None
     """Called with the conversation when it may have grown, and once at the end. Must not wait or raise."""
 
@@ -485,7 +489,10 @@ class _Caller:
     async def _branch(self, step: Branch) -> str:
         if self.surroundings.passthru is None:
             return "there is no Passthru on this line"
-        status = await self.surroundings.passthru()
+        try:
+            status = await self.surroundings.passthru()
+        except NotAnswered as silent:
+            return str(silent)
         way = _BRANCHES.get(status)
         return "" if way is step.way else f"the Passthru was answered {status}"
 

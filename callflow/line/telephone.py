@@ -3,7 +3,7 @@
 The same in real time over sockets and in virtual time over a ``MemoryNetwork``: time is Trio's clock, and the bytes go
 through a byte port. What the line hears is decided by ``callflow.line.exchange``; this file only carries it.
 
-Four tasks a call at most, none of them per frame: trio-websocket's reader, ours (``listen``), the one that writes
+A few tasks a call and none per frame: trio-websocket's reader and who holds it, ours (``listen``), the one that writes
 (``talk``), and the script that uses the telephone.
 """
 

@@ -78,7 +78,7 @@ class Interrupted:
     """The server took back what it had queued, and owes Exotel one ``clear``."""
 
     generation: int = 0
-    """For reading; no rule looks at it."""
+    """Told by those who count them; no rule looks at it."""
 
 
 @frozen
@@ -141,7 +141,7 @@ class WireLog:
 
     def has(self, *kinds: type) -> bool:
         """Say whether a fact of one of these kinds was noted."""
-        return any(isinstance(entry.what, kinds) for entry in self.entries if entry.side is Side.APP)
+        return any(isinstance(entry.what, kinds) for entry in self.entries)
 
     def outgoing(self) -> Iterator[tuple[int, Entry]]:
         """Give what the server sent but its close, each with its place in the log."""

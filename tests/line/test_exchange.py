@@ -167,7 +167,7 @@ def test_a_mark_is_due_at_once_when_nothing_plays() -> None:
         ("never", [("next", 2.2)]),
     ],
 )
-def test_a_mark_whose_audio_was_cleared_comes_as_the_profile_says(echoes: Any, expected: object) -> None:  # noqa: ANN401
+def test_a_mark_whose_audio_was_cleared_comes_as_the_profile_says(echoes: Any, expected: object) -> None:
     playout = Playout(LINE, Profile(echoes_cleared_marks=echoes, late_by=0.75))
     playout.media(tone(1), 0.0)
     playout.media(tone(1), 0.0)
@@ -180,7 +180,7 @@ def test_a_mark_whose_audio_was_cleared_comes_as_the_profile_says(echoes: Any, e
 
 
 @pytest.mark.parametrize("echoes", ["at once", "late", "never"])
-def test_a_mark_whose_audio_was_picked_up_is_not_cleared(echoes: Any) -> None:  # noqa: ANN401
+def test_a_mark_whose_audio_was_picked_up_is_not_cleared(echoes: Any) -> None:
     playout = Playout(LINE, Profile(echoes_cleared_marks=echoes, late_by=0.1))
     playout.media(tone(1), 0.0)
     playout.mark("kept", 0.0)
@@ -408,7 +408,7 @@ def test_a_conformant_sender_draws_nothing() -> None:
 
 @pytest.mark.parametrize("spelling", ["snake", "camel"])
 @pytest.mark.parametrize("counters", ["str", "int"])
-def test_every_spelling_says_the_same(spelling: Any, counters: Any) -> None:  # noqa: ANN401
+def test_every_spelling_says_the_same(spelling: Any, counters: Any) -> None:
     odd = whole_stream(Profile(spelling=spelling, counters_as=counters))
 
     assert list(map(decode, odd)) == list(map(decode, whole_stream(Profile())))
@@ -582,7 +582,7 @@ def test_a_json_passthru_announces_the_stream_before_it() -> None:
         ("network", "failed", "NA", "system"),
     ],
 )
-def test_both_forms_say_who_ended_the_stream(ended_by: Any, status: str, by: str, json_by: str) -> None:  # noqa: ANN401
+def test_both_forms_say_who_ended_the_stream(ended_by: Any, status: str, by: str, json_by: str) -> None:
     asked = PassthruRequest(**CALL, before=False, stream=StreamRecord(ended_by=ended_by))
     fields, document = asked.fields(), asked.document()
 

@@ -16,6 +16,7 @@ from callflow.line.exchange import Playout
 from callflow.line.player import Surroundings, play_script
 from callflow.line.recognise import Prompt, Recogniser
 from callflow.line.script import parse
+from callflow.line.telephone import NotAnswered
 from callflow.line.transcript import Conversation, Entered, Result
 from callflow.wire.audio import AudioFormat, chunks
 
@@ -169,7 +170,8 @@ async def play(
 
     async def passthru() -> int:
         await trio.lowlevel.checkpoint()
-        assert status is not None
+        if not status:
+            raise NotAnswered("the Passthru was not answered")
         return status
 
     line = Line()
@@ -476,7 +478,9 @@ async def test_a_lost_line_is_not_the_caller_s_end(autojump_clock: trio.testing.
     assert await failure("drop\nended by caller\n", silent_bot) != ""
 
 
-@pytest.mark.parametrize(("status", "came"), [(302, ""), (200, "the Passthru was answered 200")])
+@pytest.mark.parametrize(
+    ("status", "came"), [(302, ""), (200, "the Passthru was answered 200"), (0, "the Passthru was not answered")]
+)
 async def test_the_branch_is_what_the_passthru_answers(
     autojump_clock: trio.testing.MockClock, status: int, came: str
 ) -> None:

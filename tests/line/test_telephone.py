@@ -62,7 +62,7 @@ class Bot:
 
 
 @contextlib.asynccontextmanager
-async def ringing(conditions: Conditions | None = None, **options: Any) -> AsyncIterator[tuple[Telephone, Bot]]:  # noqa: ANN401
+async def ringing(conditions: Conditions | None = None, **options: Any) -> AsyncIterator[tuple[Telephone, Bot]]:
     bot = Bot()
     network = MemoryNetwork(conditions or Conditions(), Random(1))
     async with trio.open_nursery() as nursery:
@@ -767,7 +767,7 @@ class Passthru:
             self.request = await stream.receive_some()
             await stream.send_all(self.answer)
 
-    async def ask(self, **options: Any) -> int:  # noqa: ANN401
+    async def ask(self, **options: Any) -> int:
         network = MemoryNetwork()
         async with trio.open_nursery() as nursery:
             network.listen(self.serve, nursery)

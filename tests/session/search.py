@@ -137,9 +137,12 @@ class Twin:
     def _heard(self, event: Media) -> str:
         """The fast path takes audio of our own stream on a live link, as ``feed`` would, and nothing else."""
         fast, slow = fork(self.session), fork(self.session)
-        outcome = fast.heard(event)
-        if outcome is not None:
-            slow.feed(event)
+        try:
+            outcome = fast.heard(event)
+            if outcome is not None:
+                slow.feed(event)
+        except CRASHES as crash:
+            return f"{event}: {crash!r}"
         takes = self.model.live and event.stream_sid == self.model.stream_sid
         got = (outcome is not None and outcome.verdict, facts(fast))
         return differ(event, got, (takes and Verdict.KEPT, facts(slow)))

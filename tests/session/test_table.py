@@ -130,11 +130,11 @@ def spelled(cell: Cell) -> str:
 
 
 def sign(row: Row) -> str:
-    if row.verdict is not Verdict.MOVED or row.target is None:
-        ends = row.target is S.STOPPED and row.verdict is Verdict.FAULT
-        return SIGNS[row.verdict] if ends or row.target is None else "*"
-    short = {long: name for name, long in SHORT.items()}
-    return f"{'→' if row.effect in UNTOLD else '⇒'}{short.get(row.target.value, row.target.value)}"
+    if row.verdict is Verdict.MOVED and row.target is not None:
+        short = {long: name for name, long in SHORT.items()}
+        return f"{'→' if row.effect in UNTOLD else '⇒'}{short.get(row.target.value, row.target.value)}"
+    leads = S.STOPPED if row.verdict is Verdict.FAULT else None
+    return SIGNS.get(row.verdict, "*") if row.target is leads else "*"
 
 
 def differences(table: Mapping[tuple[S, In], Cell]) -> list[str]:

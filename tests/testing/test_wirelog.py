@@ -6,10 +6,10 @@ import pytest
 
 from callflow.session.inputs import EndCause, Over
 from callflow.testing.rules import ALL, LOW_LATENCY, RAW, Breach, Verdict, check
-from callflow.testing.wirelog import Entry, Malformed, Queued, TasksLeft, WireLog
+from callflow.testing.wirelog import Closed, Entry, Malformed, Queued, TasksLeft, WireLog
 from callflow.wire.audio import AudioFormat, Coding
 from callflow.wire.messages import Connected, MediaFormat, Start, Stop
-from tests.testing.logs import APP, CLEAR, IN, OUT, SPEECH, START, STOP, Line, log, mark, media, stream
+from tests.testing.logs import APP, CLEAR, IN, OUT, SPEECH, START, STOP, Line, key, log, mark, media, stream
 from tests.testing.model_server import OWN
 
 UTTERANCE: Line = (0.1, APP, Queued("u", SPEECH))
@@ -150,6 +150,10 @@ def test_any_stop_on_the_connection_ends_its_stream() -> None:
     verdict = check(stream((0.1, IN, Stop(stream_sid="another")), (0.1, APP, Over(EndCause.STOP)), (0.2, OUT, media())))
 
     assert [breach.words for breach in verdict.breaches] == ["media after stop"]
+
+
+def test_an_end_that_says_nothing_is_one_without_a_close_frame() -> None:
+    assert Closed() == Closed(code=1006, clean=False)
 
 
 def test_texts_are_read_as_they_are_added() -> None:

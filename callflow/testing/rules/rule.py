@@ -19,13 +19,13 @@ ROUNDING = 1e-6
 class Limits:
     """The numbers that rules compare with. Seconds."""
 
-    lead: float = 0.4
+    lead: float
     """How far audio may be sent ahead of its playback (R20)."""
-    chunk_seconds: float | None = None
+    chunk_seconds: float | None
     """Length of one chunk, which R20 allows on top; if None, that of the line's ordinary chunk."""
-    notice: float = 0.05
+    notice: float
     """How soon the end of a stream is reported after it arrived (R28). 0 in virtual time."""
-    grace: float = 5.0
+    grace: float
     """How soon after the end no task of the call is left (R30)."""
 
 
@@ -100,7 +100,7 @@ class Verdict:
         broken = Counter(breach.rule for breach in self.breaches)
         lines = [f"{'rule':<5}{'kind':<6}{'premise':>8}{'broken':>8}  sentence"]
         lines += [
-            f"{rule.id:<5}{rule.kind.value:<6}{self.premises.get(rule.id, 0):>8}{broken[rule.id]:>8}  {rule.sentence}"
+            f"{rule.id:<5}{rule.kind.value:<6}{self.premises[rule.id]:>8}{broken[rule.id]:>8}  {rule.sentence}"
             for rule in self.rules
         ]
         return "\n".join(lines)
