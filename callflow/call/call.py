@@ -192,6 +192,7 @@ class CallTask:
         }
         dropped = self.socket.link.dropped
         self.record = make_record(self.driver, ids=ids, flow=self.flow.name, last_state=self.state, dropped=dropped)
-        self.driver.journal.add(
-            trio.current_time(), Kind.END, "ended", cause=self.record.cause.value, by=self.record.ended_by.value
-        )
+        journal = self.driver.journal
+        journal.closed = True
+        by = self.record.ended_by.value
+        journal.add(trio.current_time(), Kind.END, "ended", cause=self.record.cause.value, by=by)

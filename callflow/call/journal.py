@@ -59,6 +59,8 @@ class Journal:
     """Plain functions called with each new entry. They must not raise and must not wait."""
     began: float | None = None
     """When the call began, on the clock that ``add`` is given."""
+    closed: bool = False
+    """Whether the call is over and nothing more comes."""
     _n: int = 0
 
     def add(self, at: float, kind: Kind, what: str, **details: str | int | float) -> None:

@@ -64,7 +64,7 @@ class Way(enum.Enum):
     """It was answered 302."""
 
 
-def _line() -> Any:  # noqa: ANN401 - what attrs.field returns is typed by the annotation beside it
+def _line() -> Any:
     """A step knows its line for messages; two scripts that say the same are equal wherever their lines stand."""
     return field(default=0, eq=False, kw_only=True)
 

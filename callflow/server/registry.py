@@ -16,7 +16,7 @@ import trio
 from attrs import Factory, define, frozen
 
 from callflow.call.call import CallTask
-from callflow.call.journal import Entry
+from callflow.call.journal import Entry, Journal
 from callflow.flow.flow import Flow
 from callflow.flow.verdict import BRANCH_STATUS, Verdict
 from callflow.wire.passthru import PassthruReport
@@ -45,6 +45,16 @@ class Announced:
     verdict: Verdict
 
 
+@frozen
+class Ended:
+    """What is kept of a call that is over."""
+
+    branch: int
+    """What its next Passthru is answered."""
+    journal: Journal | None
+    """For those who read along late; None where nobody may."""
+
+
 @define(eq=False)
 class Registry:
     """The calls of one server: the ``Desk`` of its HTTP side.
@@ -62,7 +72,7 @@ class Registry:
     flagged: Counter[str] = Factory(Counter)
     """Passthrus that changed nothing, by reason."""
     _live: dict[str, CallTask] = Factory(dict)
-    _ended: OrderedDict[str, CallTask] = Factory(OrderedDict)
+    _ended: OrderedDict[str, Ended] = Factory(OrderedDict)
     _announced: OrderedDict[str, Announced] = Factory(OrderedDict)
     _deciding: dict[str, trio.Event] = Factory(dict)
     _news: trio.Event = Factory(trio.Event)
@@ -84,7 +94,8 @@ class Registry:
         if self._live.pop(task.call_id, None) is None or task.start is None:
             return
         self._announced.pop(task.start.call_sid, None)
-        self._ended[task.start.call_sid] = task
+        journal = task.driver.journal if self.follow else None
+        self._ended[task.start.call_sid] = Ended(_branch_of(task), journal)
         while len(self._ended) > MOST_ENDED:
             self._ended.popitem(last=False)
         self._changed()
@@ -106,7 +117,7 @@ class Registry:
 
     def _find(self, call_sid: str) -> CallTask | None:
         live = (task for task in self._live.values() if task.start is not None and task.start.call_sid == call_sid)
-        return next(live, None) or self._ended.get(call_sid)
+        return next(live, None)
 
     # Passthru.
 
@@ -124,15 +135,13 @@ class Registry:
             return 200
         task = self._find(report.call_sid)
         if task is not None:
-            return self._branch_of(task)
+            return _branch_of(task)
+        if report.call_sid in self._ended:
+            return self._ended[report.call_sid].branch
         if report.after_stream:
             self.flagged["unknown call"] += 1
             return 200
         return (await self._announce(report)).status
-
-    def _branch_of(self, task: CallTask) -> int:
-        options = None if task.engine is None else task.engine.state.options
-        return BRANCH_STATUS[getattr(options, "branch", "A")]
 
     async def _announce(self, report: PassthruReport) -> Verdict:
         """Judge a call once, also when its Passthru is repeated while it is being judged (first writer wins)."""
@@ -181,10 +190,9 @@ class Registry:
         return self._follow(call_sid) if self.follow else None
 
     async def _follow(self, call_sid: str) -> AsyncIterator[str]:
-        task = await self._wait_for(call_sid)
-        if task is None:
+        journal = await self._journal_of(call_sid)
+        if journal is None:
             return
-        journal = task.driver.journal
         unread: deque[Entry] = deque(journal.entries)
         news = trio.Event()
 
@@ -197,16 +205,24 @@ class Registry:
             while len(unread) < _UNREAD:
                 while unread:
                     yield unread.popleft().line()
-                if task.record is not None:
+                if journal.closed:
                     return
                 news = trio.Event()
                 await news.wait()
         finally:
             journal.readers.remove(read)
 
-    async def _wait_for(self, call_sid: str) -> CallTask | None:
+    async def _journal_of(self, call_sid: str) -> Journal | None:
         with trio.move_on_after(FOLLOW_WAIT):
             while (task := self._find(call_sid)) is None:
+                if call_sid in self._ended:
+                    return self._ended[call_sid].journal
                 await self._news.wait()
-            return task
+            return task.driver.journal
         return None
+
+
+def _branch_of(task: CallTask) -> int:
+    """The status that the call's state asks for: that of its last one, once it is there."""
+    options = None if task.engine is None else task.engine.state.options
+    return BRANCH_STATUS[getattr(options, "branch", "A")]

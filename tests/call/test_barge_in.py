@@ -161,7 +161,7 @@ rough = st.builds(
     would_block=st.sampled_from([0.0, 0.5]),
     capacity=st.sampled_from([3_000, 65_536]),
 )
-moments = st.lists(st.integers(1, 400).map(lambda frames: frames / 50), min_size=1, max_size=4).map(sorted)
+moments = st.lists(st.integers(1, 300).map(lambda frames: frames / 50), min_size=1, max_size=4).map(sorted)
 
 
 @given(moments=moments, conditions=rough, seed=st.integers(0, 1000))

@@ -148,7 +148,7 @@ async def answering(bank: Bank) -> AsyncIterator[MemoryNetwork]:
         nursery.cancel_scope.cancel()
 
 
-async def play(text: str, bank: Bank | None = None, **options: Any) -> int:  # noqa: ANN401 - make_order's own
+async def play(text: str, bank: Bank | None = None, **options: Any) -> int:
     order = make_order(write(text), url=URL, **options)
     async with answering(bank or Bank()) as network:
         return await carry_out(order, network.dial)
@@ -575,7 +575,7 @@ def test_an_address_that_cannot_be_called_is_refused(url: str, words: str) -> No
 def test_the_command_line_reads_as_documented(monkeypatch: pytest.MonkeyPatch) -> None:
     given: list[Any] = []
 
-    def note(*script: Path, **options: Any) -> None:  # noqa: ANN401 - make_order's own
+    def note(*script: Path, **options: Any) -> None:
         given.append((*script, options))
         raise SettingsError("enough", "was seen")
 

@@ -77,6 +77,9 @@ OURS: tuple[Input, ...] = (
 )
 CALLERS_AUDIO = tuple(Media(payload=BLOCK, stream_sid=sid) for sid in SIDS)
 
+UNCHANGING = (Verdict.REFUSED, Verdict.IGNORED, Verdict.ODD)
+"""Verdicts that leave everything as it is, timers included."""
+
 CRASHES = (StopIteration, AssertionError, ValueError, IndexError, KeyError)
 """What a wrong table makes the machine raise."""
 
@@ -120,19 +123,20 @@ class Twin:
         answer = self.model.feed(event)
         started = frozenset(timer for timer, starts in outcome.arm.items() if starts)
         self.running = (self.running - due - outcome.arm.keys()) | started
-        got = (outcome.verdict, outcome.told, outcome.frames, outcome.close, answer.afresh - started)
-        wanted = (answer.verdict, answer.told, answer.frames, answer.close, frozenset[Timer]())
+        touched = outcome.arm.keys() if answer.verdict in UNCHANGING else ()
+        got = (outcome.verdict, outcome.told, outcome.frames, outcome.close, started, [*touched])
+        wanted = (answer.verdict, answer.told, answer.frames, answer.close, answer.afresh, [])
         return fast or differ(event, (*got, *self._became()), (*wanted, *self._should_be()))
 
     def _became(self) -> tuple[Any, ...]:
         it = self.session
         known = (it.state, it.announced, it.stream_sid, it.epoch, it.malformed_in_row, it.cause, it.stale, it.fresh)
-        return (*known, self.running)
+        return (*known, self.running, [*facts(it)["_early"]])
 
     def _should_be(self) -> tuple[Any, ...]:
         it = self.model
         known = (it.state, it.announced, it.stream_sid, it.links, it.malformed, it.cause, it.stale, it.fresh)
-        return (*known, it.timers)
+        return (*known, it.timers, it.early)
 
     def _heard(self, event: Media) -> str:
         """The fast path takes audio of our own stream on a live link, as ``feed`` would, and nothing else."""
@@ -159,7 +163,8 @@ def fork(session: Session) -> Session:
     return other
 
 
-def facts(session: Session) -> dict[str, object]:
+def facts(session: Session) -> dict[str, Any]:
+    """Give all that a session holds, what it kept for itself included."""
     return vars(session).copy()
 
 

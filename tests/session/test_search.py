@@ -28,10 +28,9 @@ from callflow.session.inputs import (
 )
 from callflow.session.machine import Session
 from callflow.session.table import LIVE, OPENING, TABLE, S, kind_of
-from tests.session.search import CALLERS_AUDIO, LINK, MESSAGES, OURS, Findings, Twin, facts, search
+from tests.session.search import CALLERS_AUDIO, LINK, MESSAGES, OURS, UNCHANGING, Findings, Twin, facts, search
 
 ROWS = {(state, kind, number) for (state, kind), cell in TABLE.items() for number in range(len(cell))}
-UNCHANGING = (Verdict.REFUSED, Verdict.IGNORED, Verdict.ODD)
 ALLOWED_TO_CHANGE = {"counts", "malformed_in_row", "_early"}
 CODES = {"stop": 1000, "undecodable": 1003, "open timer": 1008, "idle timer": 1001}
 
