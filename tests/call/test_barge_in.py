@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from pathlib import Path
-from random import Random
 
 import pytest
 import trio
@@ -171,7 +170,7 @@ def test_no_byte_of_a_prompt_is_sent_behind_its_clear(
     flow = Flow("bank", start=Welcome, prompts=prompts)
 
     async def main() -> list[str]:
-        async with ringing(flow, conditions=conditions, seed=seed, line={"random": Random(seed)}) as (phone, stage):
+        async with ringing(flow, conditions=conditions, seed=seed) as (phone, stage):
             for moment in moments:
                 with trio.move_on_at(phone.answered_at + moment):
                     await phone.ended.wait()
@@ -213,7 +212,7 @@ async def test_a_cut_prompt_says_how_much_of_it_was_heard(autojump_clock: MockCl
         "seconds": 2.0,
         "sent": 1.6,
         "at_least": 0.0,
-        "at_most": pytest.approx(1.2, abs=0.01),
+        "at_most": 1.6,
     }
 
 

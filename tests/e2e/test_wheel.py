@@ -15,6 +15,8 @@ from pathlib import Path
 import pytest
 from attrs import frozen
 
+from tests.e2e.serving import wait_for
+
 pytestmark = pytest.mark.timeout(180)  # seconds; an environment takes a few to make on a busy machine
 
 FLOW = """
@@ -99,7 +101,18 @@ def test_a_users_flow_runs_from_the_wheel(installed: Installed, user_folder: Pat
     assert (done.stdout, done.stderr) == (f"{installed.packages / 'callflow' / '__init__.py'} shop\n", "")
 
 
-# A served call goes here: `callflow serve flow.py` and `callflow call` from `installed`, in `user_folder`.
+def test_a_users_flow_is_served_and_called_from_the_wheel(installed: Installed, user_folder: Path) -> None:
+    command = installed.python.with_name("callflow")
+    (user_folder / "bye.call").write_text("ended by flow within 5s\n")
+    serve = [command, "serve", "flow.py", "--port", "0"]
+    with subprocess.Popen(serve, cwd=user_folder, env={"PATH": ""}, stdout=-1, text=True) as server:
+        try:
+            url = wait_for("--url", server).split()[-1]
+            called = installed.run(command, "call", "bye", "--url", url, folder=user_folder)
+        finally:
+            server.terminate()
+
+    assert (called.returncode, called.stderr, server.returncode) == (0, "", 0)
 
 
 def test_the_command_is_on_the_path_of_the_environment(installed: Installed, user_folder: Path) -> None:

@@ -55,7 +55,7 @@ class Answer:
     frames: tuple[Frame, ...] = ()
     close: Close | None = None
     afresh: frozenset[Timer] = frozenset()
-    """Timers that have to start now, whether they ran or not."""
+    """Timers that have to start now, whether they ran or not. No other may."""
 
 
 @frozen
@@ -186,7 +186,7 @@ class Model:
         if self.state is not S.IDLE or event.stream_sid:
             return ODD
         self.announced = True
-        return MOVED
+        return evolve(MOVED, afresh=frozenset({Timer.ATTACH}))
 
     def _opened(self) -> Answer:
         if self.linked or self.started:
