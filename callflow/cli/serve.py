@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import resource
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -71,6 +72,7 @@ async def answer(flow: Flow[Any], settings: Settings, announced: Callable[[Flow[
     """Run a server; tell *announced* its port when it answers. Return the exit code."""
     server = Server(flow, settings)
     server.load()
+    allow_descriptors(settings.max_sockets)
     try:
         listeners = await trio.open_tcp_listeners(settings.port, host=settings.host)
     except OSError as taken:
@@ -80,6 +82,22 @@ async def answer(flow: Flow[Any], settings: Settings, announced: Callable[[Flow[
         listening: int = await nursery.start(server.run, listeners)
         announced(flow, settings, listening)
     return 0
+
+
+SPARE_DESCRIPTORS = 64
+"""For listeners, files and the event loop, beside one for each connection."""
+
+
+def allow_descriptors(sockets: int) -> None:
+    """Let the process have as many file descriptors as connections are allowed, as far as the system lets it.
+
+    The usual soft limit of 1,024 is less than the 2,000 connections that are allowed by default.
+    """
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = sockets + SPARE_DESCRIPTORS
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        most = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
 
 
 def announce(flow: Flow[Any], settings: Settings, port: int) -> None:

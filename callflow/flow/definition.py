@@ -3,10 +3,17 @@
 from __future__ import annotations
 
 import difflib
+import functools
 import inspect
-from typing import Any
+from collections.abc import Callable, Iterable
+from typing import Any, TypeVar
 
 from callflow.errors import FlowDefinitionError
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+KEYS_ATTRIBUTE = "__callflow_keys__"
+"""Where ``@key`` writes the keys of a method."""
 
 
 def is_kind(cls: type) -> bool:
@@ -19,31 +26,81 @@ def overrides(cls: type, hook: str) -> bool:
     return any(hook in vars(base) for base in cls.__mro__ if base is not object and not is_kind(base))
 
 
-def check_class(cls: type, keys_attribute: str) -> None:
+def is_handler(cls: type, name: str) -> bool:
+    """Say whether a method of that name is a handler of *cls*: a hook, or a method that has keys here or in a base."""
+    has_keys = any(hasattr(vars(base).get(name), KEYS_ATTRIBUTE) for base in cls.__mro__)
+    return has_keys or name.startswith("on_") or name in ("run", "then")
+
+
+# The class line.
+
+
+def class_line(accept: F) -> F:
+    """Have the ``__init_subclass__`` of a kind refuse an option that it does not know, with the nearest that it does.
+
+    The keywords stay in its signature, where type checkers read them.
+    """
+    known = list(inspect.signature(accept).parameters)[1:]
+    kind = accept.__qualname__.partition(".")[0]
+
+    @functools.wraps(accept)
+    def checked(cls: type, **given: Any) -> None:
+        for name in given:
+            if name not in known:
+                hint = _near(name, known, f"its options are {', '.join(known)}")
+                raise FlowDefinitionError(f"{cls.__qualname__}: a {kind} has no option {name}; {hint}")
+        accept(cls, **given)
+
+    return checked  # type: ignore[return-value]  # the same signature, by functools.wraps
+
+
+def one_of(*allowed: object) -> Callable[[Any, Any, object], None]:
+    """Make a validator for a field of options that has these values and no other."""
+
+    def check(_: object, attribute: Any, value: object) -> None:
+        if value not in allowed:
+            raise ValueError(f"{attribute.name}={value!r}; write {' or '.join(map(repr, allowed))}")
+
+    return check
+
+
+def _near(name: str, known: Iterable[str], otherwise: str) -> str:
+    near = difflib.get_close_matches(name, list(known), n=1)
+    return f"did you mean {near[0]}?" if near else otherwise
+
+
+# The class body.
+
+
+def check_class(cls: type) -> None:
     """Check the handlers that a user's class body holds.
 
     Raises:
         FlowDefinitionError: A hook's name is unknown, a handler waits, ``run`` does not, an annotation of the return is
-            missing, or two handlers have the same key.
+            missing, two handlers have the same key, or a state that is no menu has keys.
     """
     taken: dict[str, str] = {}
     for name, member in vars(cls).items():
-        keys = getattr(member, keys_attribute, ())
-        if name.startswith("on_") or name in ("run", "then") or keys:
+        if is_handler(cls, name):
             _check_handler(cls, name, member)
-        for key in keys:
+        for key in getattr(member, KEYS_ATTRIBUTE, ()):
             if key in taken:
                 raise FlowDefinitionError(
                     f"{cls.__qualname__}: key {key} has two handlers, {taken[key]} and {name}; leave it to one of them"
                 )
             taken[key] = name
+    if taken and not hasattr(cls, "choices"):
+        first = next(iter(taken.values()))
+        raise FlowDefinitionError(
+            f"{cls.__qualname__}.{first}: @key is for a Menu, and this is a {_kind_of(cls)}; "
+            "make it a Menu, or take keys in on_dtmf of a State"
+        )
 
 
 def _check_handler(cls: type, name: str, member: Any) -> None:
     where = f"{cls.__qualname__}.{name}"
-    if name.startswith("on_") and not _is_hook(cls, name):
-        near = difflib.get_close_matches(name, _hooks(cls), n=1)
-        hint = f"did you mean {near[0]}?" if near else f"its hooks are {', '.join(_hooks(cls))}"
+    if name.startswith("on_") and not hasattr(member, KEYS_ATTRIBUTE) and not _is_hook(cls, name):
+        hint = _near(name, _hooks(cls), f"its hooks are {', '.join(_hooks(cls))}")
         raise FlowDefinitionError(f"{where}: a {_kind_of(cls)} has no hook {name}; {hint}")
     if not inspect.isfunction(member):
         raise FlowDefinitionError(f"{where} is no function; write it as a method of the class")

@@ -90,7 +90,7 @@ class TasksLeft:
 
 @frozen
 class OneWay:
-    """The flow is a tap: Exotel plays nothing that is sent on this stream (ruling on one-way streams)."""
+    """The flow declared the stream one-way: Exotel plays nothing that is sent on it (ruling 19)."""
 
 
 Fact = Told | Frame | Queued | Interrupted | TasksLeft | OneWay

@@ -132,7 +132,7 @@ async def serving(
 
 
 @asynccontextmanager
-async def ringing(flow: Flow[Any], *, line: Any = None, **options: Any) -> AsyncIterator[tuple[Telephone, Stage]]:  # noqa: ANN401
+async def ringing(flow: Flow[Any], *, line: Any = None, **options: Any) -> AsyncIterator[tuple[Telephone, Stage]]:
     """Serve a flow and call it. *line*: keywords for ``place_call``; the others are those of ``serving``."""
     async with (
         serving(flow, **options) as stage,
@@ -141,6 +141,22 @@ async def ringing(flow: Flow[Any], *, line: Any = None, **options: Any) -> Async
         yield phone, stage
 
 
-def said(phone: Telephone, kind: type[T]) -> list[T]:
-    """What the server sent, of one kind of message."""
-    return [entry.message for entry in phone.log if entry.side == "out" and isinstance(entry.message, kind)]
+async def played(
+    flow: Flow[Any],
+    *presses: tuple[float, str],
+    stays: float = 20.0,
+    **options: Any,
+) -> tuple[Telephone, Stage]:
+    """Call a flow, press keys at their moments, and hang up *stays* seconds after the answer unless it ended before."""
+    async with ringing(flow, **options) as (phone, stage):
+        for at, keys in presses:
+            await trio.sleep_until(phone.answered_at + at)
+            await phone.press(keys, gap=0.0)
+        with trio.move_on_at(phone.answered_at + stays):
+            await phone.ended.wait()
+    return phone, stage
+
+
+def said(phone: Telephone, *kinds: type[T]) -> list[T]:
+    """What the server sent, of these kinds of message."""
+    return [entry.message for entry in phone.log if entry.side == "out" and isinstance(entry.message, kinds)]

@@ -177,7 +177,7 @@ def test_no_byte_of_a_prompt_is_sent_behind_its_clear(
                 if not phone.ended.is_set():
                     await phone.press("1", hold=0.0)
             await phone.ended.wait()
-            heard = [prompt_of(m) if isinstance(m, Media) else "clear" for m in said(phone, Media | Clear)]
+            heard = [prompt_of(m) if isinstance(m, Media) else "clear" for m in said(phone, Media, Clear)]
             assert heard.count("clear") == sum(e.what == "barge-in" for e in stage.journal(Kind.PLAYBACK)) > 0
         return heard
 
@@ -222,10 +222,10 @@ async def test_a_protected_prompt_is_not_cut_and_its_keys_are_kept(autojump_cloc
         await phone.press("1", hold=0.0)
         await phone.ended.wait()
 
-    assert (said(phone, Clear), [e.what for e in stage.journal(Kind.KEY)], phone.now) == (
-        [],
+    assert (len(said(phone, Clear)), [e.what for e in stage.journal(Kind.KEY)], phone.record().duration) == (
+        0,
         ["pressed", "held", "taken"],
-        pytest.approx(PROMPTS["welcome"][1] + PROMPTS["bye"][1]),
+        PROMPTS["welcome"][1] + PROMPTS["bye"][1],
     )
 
 
@@ -254,7 +254,7 @@ async def test_a_second_key_behind_a_full_entry_cuts_the_next_prompt(autojump_cl
         await phone.press("4929#1", gap=0.2, hold=0.0)
         await phone.ended.wait()
 
-    assert [type(m) for m in said(phone, Clear | Mark)].count(Clear) == 1
+    assert [type(m) for m in said(phone, Clear, Mark)].count(Clear) == 1
 
 
 async def test_a_key_that_cuts_an_announcement_is_the_next_questions(autojump_clock: MockClock, prompts: Path) -> None:
@@ -271,11 +271,14 @@ async def test_a_key_that_cuts_an_announcement_is_the_next_questions(autojump_cl
 
 
 async def test_calls_do_not_cut_each_other(autojump_clock: MockClock, prompts: Path) -> None:
-    async with serving(Flow("bank", start=Welcome, prompts=prompts)) as stage:
-        async with place_call(stage.network.dial) as one, place_call(stage.network.dial) as other:
-            await one.wait(0.5)
-            await one.press("1", hold=0.0)
-            await other.wait(1.0)
-            counts = len(said(one, Clear)), len(said(other, Clear))
+    async with (
+        serving(Flow("bank", start=Welcome, prompts=prompts)) as stage,
+        place_call(stage.network.dial) as one,
+        place_call(stage.network.dial) as other,
+    ):
+        await one.wait(0.5)
+        await one.press("1", hold=0.0)
+        await other.wait(1.0)
+        counts = len(said(one, Clear)), len(said(other, Clear))
 
     assert counts == (1, 0)

@@ -125,7 +125,7 @@ class Twin:
         self.running = (self.running - due - outcome.arm.keys()) | started
         touched = outcome.arm.keys() if answer.verdict in UNCHANGING else ()
         got = (outcome.verdict, outcome.told, outcome.frames, outcome.close, started, [*touched])
-        wanted = (answer.verdict, answer.told, answer.frames, answer.close, answer.afresh, [])
+        wanted: tuple[Any, ...] = (answer.verdict, answer.told, answer.frames, answer.close, answer.afresh, [])
         return fast or differ(event, (*got, *self._became()), (*wanted, *self._should_be()))
 
     def _became(self) -> tuple[Any, ...]:

@@ -175,7 +175,7 @@ def test_conditions_can_be_told_apart_in_the_documents() -> None:
 def test_every_message_ends_a_row_of_malformed_ones() -> None:
     start = Start(stream_sid="one", call_sid="call")
     media, key, unknown = Media(payload=b""), Dtmf(digit="1"), Unknown(event="silence")
-    messages = [Connected(), start, media, key, Mark(name="m"), Clear(), Stop(), unknown]
+    messages: list[Message] = [Connected(), start, media, key, Mark(name="m"), Clear(), Stop(), unknown]
 
     assert {kind_of(message) for message in messages} == MESSAGES
     assert {type(message) for message in messages} == set(get_args(Message))

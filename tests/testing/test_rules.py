@@ -60,6 +60,7 @@ GOOD: dict[str, list[tuple[int, WireLog]]] = {
                 (0.1, APP, Queued("u", SPEECH[3000:3300])),
                 (0.1, OUT, media()),
                 (0.1, OUT, media(SPEECH[3200:3300] + bytes(220))),
+                (0.1, OUT, mark("m")),
             ),
         ),
     ],
@@ -166,12 +167,13 @@ GOOD: dict[str, list[tuple[int, WireLog]]] = {
     "R31": [
         (2, stream((0.1, IN, Malformed("not JSON")), (0.2, IN, Unknown(event="x")), (0.3, OUT, media()))),
         (1, stream((0.1, IN, Malformed("not JSON")), (0.2, IN, media()), (0.3, OUT, Closed(code=1003)), FAULTED)),
+        (0, stream((0.3, OUT, Closed(code=1003)), FAULTED)),
         (50, stream(*[(0.1, IN, Malformed("not JSON"))] * 50, (0.1, OUT, Closed(code=1003)), FAULTED)),
     ],
     "R32": [(2, stream((0.1, IN, OTHER), (0.2, IN, START), (0.3, OUT, media())))],
     "R33": [
         (
-            3,
+            2,
             stream(
                 (0.1, IN, key("1", 7)),
                 (0.1, APP, Pressed(key("1", 7))),
@@ -180,7 +182,10 @@ GOOD: dict[str, list[tuple[int, WireLog]]] = {
                 (0.3, IN, key("2", 3)),
                 (0.3, APP, Pressed(key("2", 3))),
                 (0.4, IN, evolve(key("3"), stream_sid="another call's")),
-                (0.5, IN, mark("m")),
+                (0.5, IN, mark("m", 4)),
+                STOPPED,
+                OVER,
+                (1.0, IN, key("4", 5)),  # too late to be told
             ),
         ),
     ],
@@ -321,6 +326,12 @@ BAD: list[tuple[str, float, str, WireLog]] = [
             (0.3, OUT, Closed(code=1003)),
             (0.3, APP, Over(EndCause.PROTOCOL)),
         ),
+    ),
+    (
+        "R31",
+        0.3,
+        "closed 1003 after 49 malformed messages in a row",
+        stream(*[(0.1, IN, Malformed("not JSON"))] * 49, (0.3, OUT, Closed(code=1003)), FAULTED),
     ),
     (
         "R31",

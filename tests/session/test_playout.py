@@ -1,0 +1,425 @@
+"""The ledger knows what the caller heard: examples of every fate, and any history against a far end that plays."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from math import inf
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from callflow.session.inputs import MarkFate
+from callflow.session.playout import Entry, Fate, Heard, Ledger
+from callflow.session.timing import Timing
+from tests.session.far_end import BLOCK, LEAD, STEP, Line, Manner
+
+PROMPT = ("welcome",)
+
+
+def sent(ledger: Ledger, seconds: float, *, at: float = 0.0, name: str = "m") -> Entry:
+    """Enter a playback, send all of it at one instant, and its mark."""
+    entry = ledger.open(PROMPT, seconds)
+    ledger.send(entry, seconds, at)
+    ledger.marked(entry, name, at)
+    return entry
+
+
+def known(delay: float = 0.0) -> Ledger:
+    """Make a ledger that knows how long echoes take: a first playback of one second was heard, at 1 and *delay*."""
+    ledger = Ledger()
+    sent(ledger, 1.0, name="first")
+    ledger.mark_done("first", MarkFate.PLAYED, 1.0 + delay)
+    return ledger
+
+
+def result(entry: Entry) -> Heard:
+    assert entry.result is not None
+    return entry.result
+
+
+# --- the five fates
+
+
+def test_a_playback_whose_mark_came_back_was_heard() -> None:
+    ledger = Ledger()
+    entry = sent(ledger, 3.0)
+    settled = ledger.mark_done("m", MarkFate.PLAYED, 3.1)
+
+    assert settled == [entry]
+    assert entry.result == Heard(fate=Fate.HEARD, seconds=3.0, sent=3.0, at_least=3.0, at_most=3.0)
+
+
+def test_a_playback_whose_mark_did_not_come_back_is_assumed_to_be_heard() -> None:
+    ledger = Ledger()
+    entry = sent(ledger, 3.0)
+    ledger.mark_done("m", MarkFate.ASSUMED, 5.0)
+
+    assert entry.result == Heard(fate=Fate.ASSUMED, seconds=3.0, sent=3.0, at_least=0.0, at_most=3.0)
+
+
+def test_a_playback_whose_mark_was_passed_over_was_played() -> None:
+    ledger = Ledger()
+    entry = sent(ledger, 3.0)
+    ledger.mark_done("m", MarkFate.SKIPPED, 5.0)
+
+    assert entry.result == Heard(fate=Fate.ASSUMED, seconds=3.0, sent=3.0, at_least=3.0, at_most=3.0)
+
+
+def test_a_clear_cuts_what_plays_and_what_waits() -> None:
+    ledger = known(0.1)
+    plays, waits = ledger.open(PROMPT, 2.0), ledger.open(PROMPT, 1.0)
+    ledger.send(plays, 1.0, 10.0)
+
+    assert ledger.clear(10.5) == [plays, waits]
+    assert plays.result == Heard(fate=Fate.CUT, seconds=2.0, sent=1.0, at_least=pytest.approx(0.4), at_most=1.0)
+    assert waits.result == Heard(fate=Fate.CUT, seconds=1.0)
+
+
+def test_a_lost_link_loses_what_plays() -> None:
+    ledger = Ledger()
+    entry = sent(ledger, 3.0)
+
+    assert ledger.link_lost(1.0) == [entry]
+    assert entry.result == Heard(fate=Fate.LOST, seconds=3.0, sent=3.0, at_most=3.0)
+
+
+def test_the_end_of_the_call_ends_what_plays() -> None:
+    ledger = known(0.0)
+    entry = sent(ledger, 3.0, at=10.0)
+
+    assert ledger.end(11.0) == [entry]
+    assert entry.result == Heard(fate=Fate.ENDED, seconds=3.0, sent=3.0, at_least=1.0, at_most=3.0)
+
+
+@pytest.mark.parametrize("fate", Fate)
+def test_heard_and_assumed_playbacks_are_complete(fate: Fate) -> None:
+    assert Heard(fate=fate, seconds=1.0).complete is (fate in (Fate.HEARD, Fate.ASSUMED))
+
+
+# --- when a fate is fixed
+
+
+@pytest.mark.parametrize("fate", [MarkFate.CLEARED, MarkFate.DROPPED, MarkFate.LOST])
+def test_a_mark_that_is_lost_leaves_its_playback_to_what_lost_it(fate: MarkFate) -> None:
+    ledger = Ledger()
+    entry = sent(ledger, 3.0)
+
+    assert (ledger.mark_done("m", fate, 1.0), entry.result) == ([], None)
+
+
+@pytest.mark.parametrize(
+    ("fate", "counted"),
+    [(MarkFate.PLAYED, 1), (MarkFate.CLEARED, 1), (MarkFate.DROPPED, 0), (MarkFate.LOST, 0), (MarkFate.ASSUMED, 0)],
+)
+def test_an_echo_after_a_clear_is_counted_and_changes_nothing(fate: MarkFate, counted: int) -> None:
+    ledger = Ledger()
+    entry = sent(ledger, 3.0)
+    ledger.clear(1.0)
+    before = entry.result
+
+    assert (ledger.mark_done("m", fate, 1.2), entry.result, ledger.late_echoes) == ([], before, counted)
+
+
+def test_names_of_marks_tell_the_link_and_the_generation_and_never_come_again() -> None:
+    ledger = Ledger()
+    names = [ledger.next_mark(1), ledger.next_mark(1)]
+    ledger.clear(1.0)
+
+    assert [*names, ledger.next_mark(2)] == ["1.0.1", "1.0.2", "2.1.3"]
+
+
+def test_a_clear_and_a_lost_link_begin_a_new_generation() -> None:
+    ledger = Ledger()
+    ledger.clear(1.0)
+    ledger.link_lost(2.0)
+
+    assert ledger.open(PROMPT, 1.0).generation == 2
+
+
+# --- deadlines and the lead
+
+
+def test_a_mark_is_assumed_when_its_audio_must_have_been_played_and_some_time_after() -> None:
+    ledger = Ledger()
+    sent(ledger, 3.0, at=10.0)
+
+    assert ledger.deadline == 15.0
+
+
+def test_the_mark_of_an_empty_playback_is_waited_for_as_well() -> None:
+    ledger = Ledger(mark_slack=1.0)
+    ledger.marked(ledger.open(PROMPT, 0.0), "m", 10.0)
+
+    assert ledger.deadline == 11.0
+
+
+def test_without_a_mark_there_is_no_deadline() -> None:
+    ledger = Ledger()
+    ledger.open(PROMPT, 1.0)
+
+    assert ledger.deadline is None
+
+
+def test_what_was_sent_is_ahead_until_it_must_have_been_played() -> None:
+    ledger = Ledger()
+    sent(ledger, 0.5, at=10.0)
+
+    assert [ledger.ahead(at) for at in (10.0, 10.25, 11.0)] == [0.5, 0.25, 0.0]
+
+
+def test_after_a_clear_nothing_is_ahead() -> None:
+    ledger = Ledger()
+    sent(ledger, 0.5, at=10.0)
+    ledger.clear(10.0)
+
+    assert ledger.ahead(10.0) == 0.0
+
+
+@pytest.mark.parametrize(("at", "dry"), [(10.4, False), (10.5, False), (10.6, True)])
+def test_the_far_end_runs_dry_when_it_must_have_played_everything(at: float, dry: bool) -> None:
+    ledger = Ledger()
+    sent(ledger, 0.5, at=10.0)
+
+    assert ledger.has_run_dry(at) is dry
+
+
+def test_padding_is_no_part_of_a_playback() -> None:
+    ledger = Ledger()
+    entry = ledger.open(PROMPT, 0.21)
+    ledger.send(entry, 0.2, 0.0)
+    ledger.send(entry, 0.02, 0.0)
+
+    assert (entry.sent, ledger.ahead(0.0)) == (0.21, pytest.approx(0.22))
+
+
+def test_live_audio_can_be_lengthened_while_it_plays() -> None:
+    ledger = Ledger()
+    entry = ledger.open(PROMPT, 0.2)
+    ledger.send(entry, 0.2, 0.0)
+    entry.queued += 0.3
+    ledger.send(entry, 0.3, 0.2)
+    ledger.clear(0.3)
+
+    assert (result(entry).seconds, result(entry).sent) == (0.5, 0.5)
+
+
+# --- how sure it is
+
+
+def test_nothing_is_sure_before_the_first_echo() -> None:
+    ledger = Ledger()
+    entry = sent(ledger, 3.0)
+    ledger.clear(2.0)
+
+    assert (result(entry).at_least, result(entry).at_most) == (0.0, 3.0)
+
+
+def test_what_must_have_been_played_is_sure_when_echoes_came_at_once() -> None:
+    ledger = known(0.0)
+    entry = sent(ledger, 3.0, at=10.0)
+    ledger.clear(12.0)
+
+    assert result(entry).at_least == 2.0
+
+
+def test_the_slowest_echo_is_what_counts() -> None:
+    ledger = known(0.8)
+    sent(ledger, 1.0, at=10.0, name="quick")
+    ledger.mark_done("quick", MarkFate.PLAYED, 11.1)
+    entry = sent(ledger, 3.0, at=20.0)
+    ledger.clear(22.0)
+
+    assert result(entry).at_least == pytest.approx(1.2)
+
+
+def test_an_empty_playback_tells_how_long_echoes_take() -> None:
+    ledger = Ledger()
+    ledger.marked(ledger.open(PROMPT, 0.0), "empty", 10.0)
+    ledger.mark_done("empty", MarkFate.PLAYED, 10.3)
+    entry = sent(ledger, 3.0, at=20.0)
+    ledger.clear(22.0)
+
+    assert result(entry).at_least == pytest.approx(1.7)
+
+
+def test_the_next_link_has_to_prove_itself_again() -> None:
+    ledger = known(0.0)
+    ledger.link_lost(5.0)
+    entry = sent(ledger, 3.0, at=10.0)
+    ledger.clear(12.0)
+
+    assert result(entry).at_least == 0.0
+
+
+def test_time_in_which_nothing_was_sent_is_not_time_heard() -> None:
+    ledger = known(0.0)
+    entry = ledger.open(PROMPT, 3.0)
+    ledger.send(entry, 0.2, 10.0)
+    ledger.send(entry, 0.2, 20.0)
+    ledger.clear(20.1)
+
+    assert result(entry).at_least == pytest.approx(0.3)
+
+
+def test_a_message_that_a_clear_spared_plays_before_the_next_prompt() -> None:
+    ledger = known(0.0)
+    ledger.send(ledger.open(PROMPT, 3.0), 0.2, 10.0)
+    ledger.clear(10.05)
+    entry = sent(ledger, 3.0, at=10.05)
+    ledger.clear(11.0)
+
+    assert result(entry).at_least == pytest.approx(0.8)
+
+
+def test_an_echo_behind_a_spared_message_does_not_tell_how_long_echoes_take() -> None:
+    ledger = Ledger()
+    ledger.send(ledger.open(PROMPT, 3.0), 0.2, 10.0)
+    ledger.clear(10.05)
+    sent(ledger, 1.0, at=10.05)
+    ledger.mark_done("m", MarkFate.PLAYED, 11.1)
+    entry = sent(ledger, 3.0, at=20.0)
+    ledger.clear(22.0)
+
+    assert result(entry).at_least == 0.0
+
+
+def test_of_a_link_that_was_dead_before_anybody_noticed_only_the_time_before_is_sure() -> None:
+    ledger = known(0.0)
+    entry = sent(ledger, 30.0, at=10.0)
+    ledger.alive_at = 12.0
+    ledger.link_lost(40.0)
+
+    assert result(entry).at_least == pytest.approx(2.0)
+
+
+def test_without_a_word_of_life_the_clock_is_trusted() -> None:
+    assert Ledger().alive_at == inf
+
+
+def test_the_defaults_agree_with_the_waits_of_a_call() -> None:
+    assert (Ledger().mark_slack, LEAD) == (Timing().mark_slack, Timing().lead)
+
+
+# --- any history, against a far end that plays as Exotel does
+
+
+seconds = st.integers(0, 300).map(lambda steps: steps * STEP)
+lengths = st.one_of(
+    st.integers(0, 150).map(lambda blocks: blocks * BLOCK),
+    st.integers(1, 150).map(lambda blocks: blocks * BLOCK - 0.005),  # its last message is padded
+)
+deeds: st.SearchStrategy[tuple[str, float]] = st.one_of(
+    st.tuples(st.just("play"), lengths),
+    st.tuples(st.just("wait"), seconds),
+    st.tuples(st.just("wait"), seconds),
+    st.tuples(st.just("cut"), st.just(0.0)),
+    st.tuples(st.just("starve"), seconds),
+    st.tuples(st.just("lose"), seconds),
+)
+manners = st.builds(
+    Manner,
+    there=st.sampled_from([0.0, 0.05, 0.4]),
+    back=st.sampled_from([0.0, 0.05, 0.4]),
+    echoes=st.sampled_from([True, True, True, False]),
+    slow_by=st.sampled_from([0.0, 0.0, 0.5, 3.0]),
+    cleared=st.sampled_from(["at once", "late", "never"]),
+    clear_wins=st.booleans(),
+    talks=st.booleans(),
+)
+endings = st.sampled_from([Line.hang_up, Line.caller_hangs_up])
+
+
+def live(manner: Manner, history: list[tuple[str, float]], ending: Callable[[Line], None]) -> Line:
+    """Live a call through to its end."""
+    line = Line(manner)
+    for deed, amount in history:
+        match deed:
+            case "play":
+                line.play(amount)
+            case "wait":
+                line.wait(amount)
+            case "cut":
+                line.cut()
+            case "starve":
+                line.starve(amount)
+            case "lose":
+                line.lose(amount)
+    ending(line)
+    line.wait(1.0)
+    return line
+
+
+lines = st.builds(live, manners, st.lists(deeds, max_size=12), endings)
+
+
+@given(lines)
+def test_what_the_caller_heard_is_within_the_range(line: Line) -> None:
+    wrong = [
+        (entry.result, line.heard(entry))
+        for entry in line.opened
+        if not result(entry).at_least - 1e-5 <= line.heard(entry) <= result(entry).at_most + 1e-5
+    ]
+
+    assert wrong == []
+
+
+@given(lines)
+def test_each_playback_gets_one_fate_in_the_order_of_playing(line: Line) -> None:
+    assert list(map(id, line.settled)) == list(map(id, line.opened))
+
+
+@given(lines)
+def test_ranges_lie_within_what_was_sent_and_that_within_what_was_queued(line: Line) -> None:
+    results = [result(entry) for entry in line.opened]
+
+    assert all(0.0 <= it.at_least <= it.at_most <= it.sent + 1e-6 <= it.seconds + 2e-6 for it in results)
+
+
+@given(lines)
+def test_complete_playbacks_were_sent_to_their_end(line: Line) -> None:
+    results = [result(entry) for entry in line.opened]
+
+    assert [it.sent for it in results if it.complete] == pytest.approx([it.seconds for it in results if it.complete])
+
+
+@given(lines)
+def test_no_name_of_a_mark_comes_again(line: Line) -> None:
+    assert len(line.marks) == sum(entry.mark is not None for entry in line.opened)
+
+
+@given(lines)
+def test_late_echoes_are_counted_here_or_odd_to_the_session(line: Line) -> None:
+    assert line.ledger.late_echoes + line.odd == line.late
+
+
+@pytest.mark.parametrize(
+    ("manner", "fate"),
+    [
+        (Manner(cleared="at once"), Fate.HEARD),
+        (Manner(cleared="late"), Fate.HEARD),
+        (Manner(cleared="never"), Fate.HEARD),
+        (Manner(echoes=False), Fate.ASSUMED),
+    ],
+)
+def test_a_playback_after_a_clear_gets_its_own_fate(manner: Manner, fate: Fate) -> None:
+    line = Line(manner)
+    line.play(0.5)
+    line.wait(0.1)
+    line.cut()
+    line.play(1.0)
+    line.wait(4.0)
+
+    assert [result(entry).fate for entry in line.settled] == [Fate.CUT, fate]
+
+
+def test_a_cut_prompt_was_heard_as_long_as_the_range_says_which_is_narrow() -> None:
+    line = Line(Manner(there=0.05, back=0.05))
+    line.play(1.0)
+    line.wait(2.0)
+    entry = line.play(3.0)
+    line.wait(1.5)
+    line.cut()
+    line.wait(1.0)
+
+    assert (result(entry).at_least, line.heard(entry), result(entry).at_most) == pytest.approx((1.4, 1.6, 2.0))
