@@ -30,6 +30,8 @@ from callflow.session.inputs import (
     Pressed,
     Quiet,
     Resumed,
+    SendClear,
+    SendMark,
     SendMedia,
     Started,
     StartOver,
@@ -261,12 +263,16 @@ def _describe(event: Input, verdict: Verdict) -> tuple[Kind, Mapping[str, str | 
             return Kind.MESSAGE, {"text": event.text[:64], "side": "in"}
         case Clear():
             return Kind.MESSAGE, {"side": "in"}
+        case SendMark():
+            return Kind.MESSAGE, {"name": event.name, "side": "out"}
+        case SendClear():
+            return Kind.MESSAGE, {"side": "out"}
         case TimerDue():
             return Kind.TIMER, {}
         case Hangup():
             return Kind.END, {"cause": event.cause.value, "code": event.code}
         case _:
-            return Kind.MESSAGE if "send" in kind_of(event).value else Kind.LINK, {}
+            return Kind.LINK, {}
 
 
 def _waits(timing: Timing) -> Mapping[Timer, float]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
+from importlib.metadata import PackageNotFoundError, version
 
 import cyclopts
 
@@ -11,9 +12,21 @@ from callflow.cli.call import call
 from callflow.cli.serve import serve
 from callflow.errors import CallflowError
 
+MISTYPED = 2
+"""Exit code of words that are no command."""
+
+
+def _version() -> str:
+    try:
+        return version("callflow-trio")
+    except PackageNotFoundError:
+        return "not installed"
+
+
 app = cyclopts.App(
     name="callflow",
     help="Telephone call flows for Exotel AgentStream.",
+    version=_version,
     version_flags=["--version"],
     help_format="plaintext",
     backend="trio",
@@ -27,10 +40,15 @@ def main(words: Sequence[str] | None = None) -> None:
     raise SystemExit(run(sys.argv[1:] if words is None else words))
 
 
-def run(words: Sequence[str]) -> int:
+def run(words: Sequence[str], commands: cyclopts.App = app) -> int:
     """Run a command; return its exit code. A mistake of the user's is one line and never a traceback."""
     try:
-        code: int = app(list(words), result_action="return_int_as_exit_code_else_zero")
+        code: int = commands(
+            list(words), result_action="return_int_as_exit_code_else_zero", exit_on_error=False, print_error=False
+        )
+    except cyclopts.CycloptsError as mistyped:
+        print(f"callflow: {' '.join(str(mistyped).split())}", file=sys.stderr)
+        return MISTYPED
     except CallflowError as wrong:
         print(f"callflow: {wrong}", file=sys.stderr)
         return 1

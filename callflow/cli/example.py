@@ -13,10 +13,11 @@ from typing import Any
 import cyclopts
 import trio
 
+from callflow.cli.app import run
 from callflow.cli.call import call
 from callflow.cli.flow_argument import load_flow
 from callflow.cli.logs import show_logs
-from callflow.cli.serve import answer
+from callflow.cli.serve import answer, public_urls
 from callflow.errors import CallflowError
 from callflow.flow.flow import Flow
 from callflow.server.serve import STREAM_PATH, Server
@@ -56,6 +57,7 @@ async def example(*, once: bool = False, host: str | None = None, port: int | No
 async def _call_once(flow: Flow[Any]) -> int:
     """Serve on a free port of this machine, call, and stop."""
     server = Server(flow, Settings(port=0, feed=True, drain=0))
+    server.load()  # here, since an error that comes out of a nursery comes in a group
     async with trio.open_nursery() as nursery:
         port: int = await nursery.start(server.run)
         code = await call(EXAMPLE / "calls" / "balance.call", url=f"ws://127.0.0.1:{port}{STREAM_PATH}")
@@ -65,16 +67,16 @@ async def _call_once(flow: Flow[Any]) -> int:
 
 def _announce(flow: Flow[Any], settings: Settings, port: int) -> None:
     elsewhere = "" if port == 8080 else f" --url ws://127.0.0.1:{port}{STREAM_PATH}"  # the default
-    public = settings.public_url or "wss://YOUR.HOST"
+    stream, passthru = public_urls(settings)
     print(
         f"""
   Asha Bank's phone line   {len(flow.graph.states)} states
 
   Call it      ./run call balance{elsewhere}      in a second terminal
                transfer, person, locked, silent and stranger are other callers
-  At Exotel    Voicebot applet, URL   {public}{STREAM_PATH}
+  At Exotel    Voicebot applet, URL   {stream}
                Passthru applet behind it: branch A ends, branch B goes to a person
-               URL   {public.replace("ws", "http", 1)}/passthru
+               URL   {passthru}
   Ctrl-C stops: no new calls, running ones may end.
 """,
         flush=True,
@@ -83,12 +85,7 @@ def _announce(flow: Flow[Any], settings: Settings, port: int) -> None:
 
 def main() -> None:
     """Run ``./run``'s own command."""
-    try:
-        code: int = app(result_action="return_int_as_exit_code_else_zero")
-    except CallflowError as wrong:
-        print(f"callflow: {wrong}", file=sys.stderr)
-        code = 1
-    raise SystemExit(code)
+    raise SystemExit(run(sys.argv[1:], app))
 
 
 if __name__ == "__main__":

@@ -74,13 +74,15 @@ def _import_alone(path: Path) -> ModuleType:
 
 def _from_name(name: str) -> ModuleType:
     _look_in(Path.cwd())
+    if not all(name.split(".")):
+        raise NoSuchFlow(f"{name!r} is no name of a module; FLOW is path/to/file.py or package.module")
     try:
         return importlib.import_module(name)
     except ModuleNotFoundError as missing:
-        if missing.name is None or not name.startswith(missing.name):
+        if not f"{name}.".startswith(f"{missing.name}."):
             raise  # found, but something that it imports is not there
-        last = name.rpartition(".")[2]
-        raise NoSuchFlow(f"{name}: there is no such module here; for a file write {last}.py") from missing
+        file = name if "/" in name else name.replace(".", "/")
+        raise NoSuchFlow(f"{name}: there is no such module here; for a file write {file}.py") from missing
 
 
 def _look_in(folder: Path) -> None:

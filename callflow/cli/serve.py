@@ -107,17 +107,24 @@ def announce(flow: Flow[Any], settings: Settings, port: int) -> None:
 
 def what_to_enter(flow: Flow[Any], settings: Settings, port: int) -> str:
     """Write how the server is reached, from here and from Exotel."""
-    local = f"ws://{settings.host}:{port}{STREAM_PATH}"
-    public = (settings.public_url or "wss://YOUR.HOST").replace("http", "ws", 1).rstrip("/")
+    host = f"[{settings.host}]" if ":" in settings.host else settings.host
+    stream, passthru = public_urls(settings)
     return "\n".join(
         (
             "",
             f"  {flow.name}   {len(flow.graph.states)} states, {len(flow.graph.edges)} moves",
             "",
-            f"  Call it      callflow call SCRIPT --url {local}",
-            f"  At Exotel    Voicebot applet, URL   {public}{STREAM_PATH}",
-            f"               Passthru applet, URL   {public.replace('ws', 'http', 1)}/passthru",
+            f"  Call it      callflow call SCRIPT --url ws://{host}:{port}{STREAM_PATH}",
+            f"  At Exotel    Voicebot applet, URL   {stream}",
+            f"               Passthru applet, URL   {passthru}",
             "  Ctrl-C stops: no new calls, running ones may end.",
             "",
         )
     )
+
+
+def public_urls(settings: Settings) -> tuple[str, str]:
+    """Give the addresses to enter at Exotel: of the Voicebot applet and of the Passthru applet."""
+    scheme, _, rest = (settings.public_url or "wss://YOUR.HOST").rstrip("/").partition("://")
+    secure = "s" if scheme in ("wss", "https") else ""
+    return f"ws{secure}://{rest}{STREAM_PATH}", f"http{secure}://{rest}/passthru"

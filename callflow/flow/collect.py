@@ -6,13 +6,18 @@ from typing import Any, ClassVar
 
 import attrs
 
+from callflow.errors import FlowDefinitionError
 from callflow.flow.call import BargeIn, Call, D
 from callflow.flow.conduct import Conduct, Deliver, Step
+from callflow.flow.definition import class_line
 from callflow.flow.keys import Entry, Failed, TypeAheadPolicy
 from callflow.flow.prompts import Prompt
 from callflow.flow.question import Question, QuestionOptions
 from callflow.flow.secret import Secret
 from callflow.flow.state import INHERIT, State
+
+NO_LENGTH: Any = None
+"""As many digits as ``least`` and ``most`` say."""
 
 _DIGITS = frozenset("0123456789")
 """What an entry is made of; ``*`` and ``#`` end one, or fit nothing."""
@@ -28,11 +33,9 @@ class CollectOptions(QuestionOptions):
     finish: str = "#"
     secret: bool = True
 
-    def __attrs_post_init__(self) -> None:
-        super().__attrs_post_init__()
-        self.entry()
-
     def entry(self) -> Entry:
+        if self.length is not None and self.length < 1:
+            raise ValueError(f"length={self.length!r} leaves nothing to enter; make it 1 or more")
         return Entry(
             least=self.least if self.length is None else self.length,
             most=self.most if self.length is None else self.length,
@@ -59,6 +62,7 @@ class CollectDigits(State[D]):
     options: ClassVar[Any] = CollectOptions()
     kind: ClassVar[str] = "CollectDigits"
 
+    @class_line
     def __init_subclass__(  # noqa: PLR0913  # these keywords are the class line that users write
         cls,
         *,
@@ -80,6 +84,12 @@ class CollectDigits(State[D]):
         secret: bool = INHERIT,
     ) -> None:
         super(State, cls).__init_subclass__()
+        if least is not INHERIT or most is not INHERIT:
+            if length is not INHERIT:
+                raise FlowDefinitionError(
+                    f"{cls.__qualname__}: length={length!r} stands beside least or most; write the one or the others"
+                )
+            length = NO_LENGTH  # that of a base is no longer meant
         cls._define(
             prompt=prompt,
             reprompts=reprompts,

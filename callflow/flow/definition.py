@@ -27,9 +27,13 @@ def overrides(cls: type, hook: str) -> bool:
 
 
 def is_handler(cls: type, name: str) -> bool:
-    """Say whether a method of that name is a handler of *cls*: a hook, or a method that has keys here or in a base."""
-    has_keys = any(hasattr(vars(base).get(name), KEYS_ATTRIBUTE) for base in cls.__mro__)
-    return has_keys or name.startswith("on_") or name in ("run", "then")
+    """Say whether a method of that name is a handler of *cls*: a hook, ``run``, or the method of a key."""
+    return name == "run" or _looks_like_hook(name) or is_of_key(cls, name)
+
+
+def is_of_key(cls: type, name: str) -> bool:
+    """Say whether ``@key`` marks the method of that name, in *cls* or in a base whose method it takes the place of."""
+    return any(hasattr(vars(base).get(name), KEYS_ATTRIBUTE) for base in cls.__mro__)
 
 
 # The class line.
@@ -79,29 +83,17 @@ def check_class(cls: type) -> None:
         FlowDefinitionError: A hook's name is unknown, a handler waits, ``run`` does not, an annotation of the return is
             missing, two handlers have the same key, or a state that is no menu has keys.
     """
-    taken: dict[str, str] = {}
     for name, member in vars(cls).items():
         if is_handler(cls, name):
             _check_handler(cls, name, member)
-        for key in getattr(member, KEYS_ATTRIBUTE, ()):
-            if key in taken:
-                raise FlowDefinitionError(
-                    f"{cls.__qualname__}: key {key} has two handlers, {taken[key]} and {name}; leave it to one of them"
-                )
-            taken[key] = name
-    if taken and not hasattr(cls, "choices"):
-        first = next(iter(taken.values()))
-        raise FlowDefinitionError(
-            f"{cls.__qualname__}.{first}: @key is for a Menu, and this is a {_kind_of(cls)}; "
-            "make it a Menu, or take keys in on_dtmf of a State"
-        )
+    _check_keys(cls)
 
 
 def _check_handler(cls: type, name: str, member: Any) -> None:
-    where = f"{cls.__qualname__}.{name}"
-    if name.startswith("on_") and not hasattr(member, KEYS_ATTRIBUTE) and not _is_hook(cls, name):
-        hint = _near(name, _hooks(cls), f"its hooks are {', '.join(_hooks(cls))}")
-        raise FlowDefinitionError(f"{where}: a {_kind_of(cls)} has no hook {name}; {hint}")
+    where, hooks = f"{cls.__qualname__}.{name}", _hooks(cls)
+    if _looks_like_hook(name) and name not in hooks:
+        hint = _near(name, hooks, f"its hooks are {', '.join(hooks)}")
+        raise FlowDefinitionError(f"{where}: a {_kind_of(cls).__name__} has no hook {name}; {hint}")
     if not inspect.isfunction(member):
         raise FlowDefinitionError(f"{where} is no function; write it as a method of the class")
     waits = inspect.iscoroutinefunction(member)
@@ -115,17 +107,31 @@ def _check_handler(cls: type, name: str, member: Any) -> None:
         )
 
 
-def _bases(cls: type) -> list[type]:
-    return [base for base in cls.__mro__ if base is not object and is_kind(base)]
+def _check_keys(cls: type) -> None:
+    taken: dict[str, str] = {}
+    for name, member in vars(cls).items():
+        keys = getattr(member, KEYS_ATTRIBUTE, ())
+        if keys and not hasattr(cls, "choices"):
+            raise FlowDefinitionError(
+                f"{cls.__qualname__}.{name}: @key is for a Menu, and this is a {_kind_of(cls).__name__}; "
+                "make it a Menu, or take keys in on_dtmf of a State"
+            )
+        for key in keys:
+            if key in taken:
+                raise FlowDefinitionError(
+                    f"{cls.__qualname__}: key {key} has two handlers, {taken[key]} and {name}; leave it to one of them"
+                )
+            taken[key] = name
 
 
-def _is_hook(cls: type, name: str) -> bool:
-    return any(name in vars(base) for base in _bases(cls))
+def _looks_like_hook(name: str) -> bool:
+    return name.startswith("on_") or name == "then"
 
 
 def _hooks(cls: type) -> list[str]:
-    return sorted({name for base in _bases(cls) for name in vars(base) if name.startswith("on_")})
+    """Name the hooks that a class may have: those of its kind, and what every state hears of the end."""
+    return sorted({name for name in vars(_kind_of(cls)) if _looks_like_hook(name)} | {"on_hangup"})
 
 
-def _kind_of(cls: type) -> str:
-    return _bases(cls)[0].__name__
+def _kind_of(cls: type) -> type:
+    return next(base for base in cls.__mro__ if is_kind(base))

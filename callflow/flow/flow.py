@@ -147,14 +147,23 @@ class Flow(Generic[D]):
 
 def _takes_argument(name: str, factory: Callable[..., Any]) -> bool:
     """Whether a data factory wants ``Started``: it does if it has a parameter without a default."""
-    needed = [
-        p
-        for p in inspect.signature(factory).parameters.values()
-        if p.default is p.empty and p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD)
-    ]
-    if len(needed) > 1:
+    try:
+        parameters = inspect.signature(factory).parameters.values()
+    except ValueError:
+        return False  # a built-in class such as dict does not tell
+    needed = [p for p in parameters if p.default is p.empty and p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD)]
+    if needed and not _wants_started(factory, needed):
         raise FlowDefinitionError(
             f"Flow({name!r}): data={factory!r} needs {', '.join(p.name for p in needed)}; "
             "give its fields defaults, or make it a function of Started"
         )
     return bool(needed)
+
+
+def _wants_started(factory: Callable[..., Any], needed: Sequence[inspect.Parameter]) -> bool:
+    """Whether what a factory needs is one ``Started``. A class must say so: its field could be of any type."""
+    only, *more = needed
+    if more or only.kind is only.KEYWORD_ONLY:
+        return False
+    named = only.annotation if isinstance(only.annotation, str) else getattr(only.annotation, "__name__", "")
+    return not isinstance(factory, type) or named.rpartition(".")[2] == Started.__name__

@@ -12,8 +12,8 @@ import attrs
 from attrs import frozen
 
 from callflow.errors import FlowDefinitionError
-from callflow.flow.definition import is_kind, overrides
-from callflow.flow.state import KEYS_ATTRIBUTE, State
+from callflow.flow.definition import is_handler, is_kind, is_of_key, overrides
+from callflow.flow.state import State
 
 Scope = Mapping[str, Any]
 
@@ -77,24 +77,30 @@ def read_graph(start: type[State[Any]], scope: Scope) -> Graph:
 
 
 def handlers_of(state: type[State[Any]]) -> dict[str, Callable[..., Any]]:
-    """Find the methods of a state that may move the call: the user's own hooks, keys and ``run``."""
+    """Find the methods of a state that may move the call: the user's own hooks, keys and ``run``.
+
+    A method of a menu whose keys a subclass gave to another is none of them.
+    """
     found: dict[str, Callable[..., Any]] = {}
     for base in reversed(state.__mro__):
         if base is object or is_kind(base):
             continue
-        found |= {name: member for name, member in vars(base).items() if _is_handler(name, member)}
-    return found
+        found |= {name: member for name, member in vars(base).items() if is_handler(state, name)}
+    keys = _keys_of(state)
+    return {name: member for name, member in found.items() if name in keys or not is_of_key(state, name)}
 
 
-def _is_handler(name: str, member: object) -> bool:
-    return name.startswith("on_") or name in ("run", "then") or hasattr(member, KEYS_ATTRIBUTE)
+def _keys_of(state: type[State[Any]]) -> dict[str, tuple[str, ...]]:
+    """Turn the choices of a menu round: which keys each method has."""
+    choices: Mapping[str, str] = state.choices() if hasattr(state, "choices") else {}
+    return {name: tuple(key for key, other in choices.items() if other == name) for name in choices.values()}
 
 
 def _edges_of(state: type[State[Any]], scope: Scope) -> Iterator[Edge]:
+    keys = _keys_of(state)
     for name, handler in handlers_of(state).items():
-        keys = getattr(handler, KEYS_ATTRIBUTE, ())
         for target in _targets(state, name, handler, scope):
-            yield Edge(state, name, target, keys)
+            yield Edge(state, name, target, keys.get(name, ()))
 
 
 def _targets(
@@ -118,6 +124,10 @@ def _return_of(where: str, handler: Callable[..., Any], scope: Scope) -> Any:
         return typing.get_type_hints(holder, names)["return"]
     except NameError as missing:
         raise FlowDefinitionError(f"{where}: {_explain(missing, names)}") from missing
+    except (SyntaxError, TypeError, AttributeError) as wrong:
+        raise FlowDefinitionError(
+            f"{where}: its annotation cannot be read ({wrong}); name state classes, joined by |"
+        ) from wrong
 
 
 def _explain(missing: NameError, names: Scope) -> str:
@@ -150,7 +160,7 @@ def _check_complete(state: type[State[Any]]) -> None:
     for handler in handlers:
         if not overrides(state, handler):
             raise FlowDefinitionError(f"{state.__qualname__} has no {handler}; say in it where the call goes then")
-    if state.kind == "Menu" and not getattr(state, "choices")():  # noqa: B009  # only a Menu has it
+    if hasattr(state, "choices") and not state.choices():
         raise FlowDefinitionError(f'{state.__qualname__} has no key; give a method @key("1")')
 
 

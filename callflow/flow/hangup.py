@@ -8,6 +8,7 @@ import attrs
 
 from callflow.flow.call import D
 from callflow.flow.conduct import Conduct, Finish, Speak, Step
+from callflow.flow.definition import class_line
 from callflow.flow.prompts import Prompt
 from callflow.flow.state import INHERIT, State, StateOptions
 
@@ -39,6 +40,7 @@ class Hangup(State[D]):
     final: ClassVar[bool] = True
     kind: ClassVar[str] = "Hangup"
 
+    @class_line
     def __init_subclass__(cls, *, prompt: Prompt | None = INHERIT, branch: str = INHERIT) -> None:
         super(State, cls).__init_subclass__()
         cls._define(prompt=prompt, branch=branch)

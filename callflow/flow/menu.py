@@ -6,12 +6,15 @@ import inspect
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
+import attrs
+
 from callflow.flow.call import BargeIn, Call, D
 from callflow.flow.conduct import Conduct, Deliver, Step
-from callflow.flow.keys import Entry, Failed, TypeAheadPolicy
+from callflow.flow.definition import KEYS_ATTRIBUTE, class_line
+from callflow.flow.keys import Failed, TypeAheadPolicy
 from callflow.flow.prompts import Prompt
 from callflow.flow.question import Question, QuestionOptions
-from callflow.flow.state import INHERIT, KEYS_ATTRIBUTE, State
+from callflow.flow.state import INHERIT, State
 
 
 class Menu(State[D]):
@@ -30,6 +33,7 @@ class Menu(State[D]):
     options: ClassVar[Any] = QuestionOptions()
     kind: ClassVar[str] = "Menu"
 
+    @class_line
     def __init_subclass__(  # these keywords are the class line that users write
         cls,
         *,
@@ -64,14 +68,13 @@ class Menu(State[D]):
         found: dict[str, str] = {}
         for base in reversed(cls.__mro__):
             for name, member in vars(base).items():
-                found |= dict.fromkeys(getattr(member, KEYS_ATTRIBUTE, ()), name)
+                if keys := getattr(member, KEYS_ATTRIBUTE, ()):  # a method made anew has the keys it names now
+                    found = {key: other for key, other in found.items() if other != name} | dict.fromkeys(keys, name)
         return found
 
     def conduct(self, at: float) -> Conduct:
         options: QuestionOptions = self.options
-        choices = self.choices()
-        longest = max(options.total, options.first_digit)
-        entry = Entry(allowed=frozenset(choices), first_digit=options.first_digit, total=longest)
+        entry = attrs.evolve(options.entry(), allowed=frozenset(self.choices()))
         return Question(options, entry, self._chosen, at)
 
     def _chosen(self, digit: str) -> Step:

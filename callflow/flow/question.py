@@ -12,6 +12,7 @@ import attrs
 
 from callflow.flow.call import BargeIn
 from callflow.flow.conduct import WAIT, Conduct, Deliver, Speak, Step
+from callflow.flow.definition import one_of
 from callflow.flow.keys import Collector, Complete, Entry, Failed, GiveUp, Outcome, Tries
 from callflow.flow.prompts import Prompt
 from callflow.flow.state import StateOptions
@@ -28,7 +29,7 @@ class QuestionOptions(StateOptions):
     no_match: Prompt | None = None
     too_short: Prompt | None = None
     tries: int = 3
-    barge_in: BargeIn = "dtmf"
+    barge_in: BargeIn = attrs.field(default="dtmf", validator=one_of("dtmf", None))
     first_digit: float = 5.0
     between_digits: float = 3.0
     total: float = 60.0
@@ -37,6 +38,11 @@ class QuestionOptions(StateOptions):
     def __attrs_post_init__(self) -> None:
         super().__attrs_post_init__()
         self.new_tries()
+        self.entry()
+
+    def entry(self) -> Entry:
+        """What an attempt takes. Menus have one time limit, so that their ``total`` never is the shorter one."""
+        return Entry(first_digit=self.first_digit, total=max(self.total, self.first_digit))
 
     def new_tries(self) -> Tries:
         return Tries(allowed=self.tries, reprompts=self.reprompts)

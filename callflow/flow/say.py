@@ -8,6 +8,7 @@ import attrs
 
 from callflow.flow.call import BargeIn, Call, D
 from callflow.flow.conduct import Conduct, Deliver, Speak, Step
+from callflow.flow.definition import class_line, one_of
 from callflow.flow.keys import TypeAheadPolicy
 from callflow.flow.prompts import Prompt
 from callflow.flow.state import INHERIT, State, StateOptions
@@ -18,7 +19,7 @@ class SayOptions(StateOptions):
     """Options of ``Say``."""
 
     prompt: Prompt | None = None
-    barge_in: BargeIn = "dtmf"
+    barge_in: BargeIn = attrs.field(default="dtmf", validator=one_of("dtmf", None))
 
 
 class Say(State[D]):
@@ -33,6 +34,7 @@ class Say(State[D]):
     options: ClassVar[Any] = SayOptions()
     kind: ClassVar[str] = "Say"
 
+    @class_line
     def __init_subclass__(
         cls, *, prompt: Prompt = INHERIT, barge_in: BargeIn = INHERIT, typeahead: TypeAheadPolicy = INHERIT
     ) -> None:

@@ -15,7 +15,7 @@ import attrs
 from callflow.errors import FlowDefinitionError
 from callflow.flow.call import Call, D, EndedCall
 from callflow.flow.conduct import Conduct, Deliver, Step
-from callflow.flow.definition import check_class, is_kind, overrides
+from callflow.flow.definition import KEYS_ATTRIBUTE, check_class, class_line, is_kind, one_of, overrides
 from callflow.flow.keys import TypeAheadPolicy
 from callflow.wire.messages import KEYS, Dtmf
 
@@ -23,8 +23,6 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 INHERIT: Any = object()
 """Default of every option: what the base class says."""
-
-KEYS_ATTRIBUTE = "__callflow_keys__"
 
 
 def key(*keys: str) -> Callable[[F], F]:
@@ -54,7 +52,7 @@ class StateOptions:
 
     timeout: float | None = None
     """Seconds from entering the state to ``on_timeout``."""
-    typeahead: TypeAheadPolicy = "keep"
+    typeahead: TypeAheadPolicy = attrs.field(default="keep", validator=one_of("keep", "drop"))
     """What becomes of keys that came before this state asked: kept for it, or dropped and counted."""
 
     def __attrs_post_init__(self) -> None:
@@ -81,6 +79,7 @@ class State(Generic[D]):
     kind: ClassVar[str] = "State"
     """Name of the ready-made kind that the class is or descends from."""
 
+    @class_line
     def __init_subclass__(cls, *, timeout: float | None = INHERIT, typeahead: TypeAheadPolicy = INHERIT) -> None:
         super().__init_subclass__()
         cls._define(timeout=timeout, typeahead=typeahead)
@@ -93,9 +92,20 @@ class State(Generic[D]):
             cls.options = attrs.evolve(cls.options, **chosen)
         except ValueError as wrong:
             raise FlowDefinitionError(f"{cls.__qualname__}: {wrong}") from wrong
-        attrs.define(slots=False)(cls)
+        except TypeError as wrong:
+            raise FlowDefinitionError(
+                f"{cls.__qualname__}: the value of an option has the wrong type ({wrong}); "
+                f"look at {', '.join(chosen)} in its class line"
+            ) from wrong
+        try:
+            attrs.define(slots=False)(cls)
+        except ValueError as wrong:
+            raise FlowDefinitionError(
+                f"{cls.__qualname__}: a field without a default stands behind one that has a default; "
+                "give it a default too, or put it first"
+            ) from wrong
         if not is_kind(cls):
-            check_class(cls, KEYS_ATTRIBUTE)
+            check_class(cls)
 
     # Hooks. The ones here do nothing; a subclass overrides those it wants.
 

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import inspect
 import logging
-from collections import Counter, OrderedDict, deque
+from collections import Counter, OrderedDict
 from collections.abc import AsyncIterator, Mapping
+from itertools import islice
 from typing import Any
 
 import trio
@@ -17,6 +18,7 @@ from attrs import Factory, define, frozen
 
 from callflow.call.call import CallTask
 from callflow.call.journal import Entry, Journal
+from callflow.errors import FlowError
 from callflow.flow.flow import Flow
 from callflow.flow.verdict import BRANCH_STATUS, Verdict
 from callflow.wire.passthru import PassthruReport
@@ -31,9 +33,6 @@ MOST_ENDED = 1_000
 
 FOLLOW_WAIT = 10.0
 """Seconds that a reader of a journal waits for its call to begin: Exotel's own time for a handshake."""
-
-_UNREAD = 1_000
-"""Journal entries that a slow reader may leave behind before it is cut off."""
 
 
 @frozen
@@ -96,6 +95,7 @@ class Registry:
         self._announced.pop(task.start.call_sid, None)
         journal = task.driver.journal if self.follow else None
         self._ended[task.start.call_sid] = Ended(_branch_of(task), journal)
+        self._ended.move_to_end(task.start.call_sid)
         while len(self._ended) > MOST_ENDED:
             self._ended.popitem(last=False)
         self._changed()
@@ -147,6 +147,7 @@ class Registry:
         """Judge a call once, also when its Passthru is repeated while it is being judged (first writer wins)."""
         while (deciding := self._deciding.get(report.call_sid)) is not None:
             await deciding.wait()
+        self._forget_orphans()
         known = self._announced.get(report.call_sid)
         if known is not None:
             self.flagged["repeated"] += 1
@@ -163,8 +164,12 @@ class Registry:
     async def _judge(self, report: PassthruReport) -> Verdict:
         if self.flow.passthru is None:
             return Verdict()
-        verdict = self.flow.passthru(report)
-        return await verdict if inspect.isawaitable(verdict) else verdict
+        judged = self.flow.passthru(report)
+        verdict: object = await judged if inspect.isawaitable(judged) else judged
+        if not isinstance(verdict, Verdict):
+            where = f"passthru= of Flow({self.flow.name!r})"
+            raise FlowError(f"{where} returned {verdict!r}; return Verdict(200), or Verdict(302) for branch B")
+        return verdict
 
     def _forget_orphans(self) -> None:
         oldest_kept = trio.current_time() - self.orphan
@@ -183,6 +188,7 @@ class Registry:
 
     def counts(self) -> Mapping[str, int]:
         """Give numbers for whoever watches."""
+        self._forget_orphans()
         return {"calls": len(self._live), "announced": len(self._announced)}
 
     def feed(self, call_sid: str) -> AsyncIterator[str] | None:
@@ -193,24 +199,24 @@ class Registry:
         journal = await self._journal_of(call_sid)
         if journal is None:
             return
-        unread: deque[Entry] = deque(journal.entries)
         news = trio.Event()
 
-        def read(entry: Entry) -> None:
-            unread.append(entry)
+        def wake(_: Entry) -> None:
             news.set()
 
-        journal.readers.append(read)
+        journal.readers.append(wake)
         try:
-            while len(unread) < _UNREAD:
-                while unread:
-                    yield unread.popleft().line()
-                if journal.closed:
+            told = journal.forgotten
+            while told >= journal.forgotten:  # else there is a gap: who reads that slowly is cut off
+                news, closed = trio.Event(), journal.closed
+                for entry in _since(journal, told):
+                    told = entry.n
+                    yield entry.line()
+                if closed:
                     return
-                news = trio.Event()
                 await news.wait()
         finally:
-            journal.readers.remove(read)
+            journal.readers.remove(wake)
 
     async def _journal_of(self, call_sid: str) -> Journal | None:
         with trio.move_on_after(FOLLOW_WAIT):
@@ -220,6 +226,11 @@ class Registry:
                 await self._news.wait()
             return task.driver.journal
         return None
+
+
+def _since(journal: Journal, n: int) -> list[Entry]:
+    """List the entries that are newer than number *n*. A copy: more come while it is read."""
+    return list(islice(journal.entries, n - journal.forgotten, None))
 
 
 def _branch_of(task: CallTask) -> int:

@@ -149,15 +149,14 @@ class Server:
         self.load()
         if listeners is None:
             listeners = await trio.open_tcp_listeners(self.settings.port, host=self.settings.host)
-        async with trio.open_nursery() as connections:
-            async with trio.open_nursery() as doors:
-                doors.start_soon(self._listen, listeners, connections)
-                log.info("server started", extra={"port": _port_of(listeners), "flow": self.flow.name})
-                task_status.started(_port_of(listeners))
-                await self._told_to_stop()
-                doors.cancel_scope.cancel()
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(self._listen, listeners, nursery)
+            log.info("server started", extra={"port": _port_of(listeners), "flow": self.flow.name})
+            task_status.started(_port_of(listeners))
+            await self._told_to_stop()
+            # Still listening: calls that end meanwhile have a Passthru to come, and whoever is refused is told so.
             await self.drain()
-            connections.cancel_scope.cancel()
+            nursery.cancel_scope.cancel()
         log.info("server stopped")
 
     async def _listen(self, listeners: Sequence[trio.SocketListener], connections: trio.Nursery) -> None:

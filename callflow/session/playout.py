@@ -14,6 +14,7 @@ from __future__ import annotations
 import enum
 from collections import deque
 from math import inf
+from typing import assert_never
 
 from attrs import Factory, define, field, frozen
 
@@ -171,6 +172,8 @@ class Ledger:
                 entry.settle(Fate.ASSUMED, 0.0, entry.queued)
             case MarkFate.CLEARED | MarkFate.DROPPED | MarkFate.LOST:
                 return []  # ``clear``, ``link_lost`` or ``end`` settles it
+            case _:
+                assert_never(fate)
         self.entries.remove(entry)
         return [entry]
 

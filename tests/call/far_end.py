@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable
 from random import Random
 from typing import NamedTuple
@@ -91,13 +92,16 @@ class Peer:
             self.ended = self.ended or ("" if data is None else "end")
         except trio.BrokenResourceError:
             self.ended = "reset"
+        except trio.ClosedResourceError:
+            pass  # what came before is kept
         return self.frames
 
     async def read(self) -> None:
-        """Read until the server's direction is over."""
-        while not self.ended:
-            await self.port.wait_readable()
-            self.read_now()
+        """Read until the server's direction is over, or this end is closed."""
+        with contextlib.suppress(trio.ClosedResourceError):
+            while not self.ended:
+                await self.port.wait_readable()
+                self.read_now()
 
     @property
     def codes(self) -> list[int]:

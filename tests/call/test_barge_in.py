@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import trio
 from attrs import Factory, define
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 from trio.testing import MockClock
 
@@ -177,14 +177,13 @@ def test_no_byte_of_a_prompt_is_sent_behind_its_clear(
                 if not phone.ended.is_set():
                     await phone.press("1", hold=0.0)
             await phone.ended.wait()
-            heard = [prompt_of(m) if isinstance(m, Media) else "clear" for m in said(phone, Media, Clear)]
-            assert heard.count("clear") == sum(e.what == "barge-in" for e in stage.journal(Kind.PLAYBACK)) > 0
-        return heard
+        assume(any(entry.what == "barge-in" for entry in stage.journal(Kind.PLAYBACK)))
+        return [prompt_of(m) if isinstance(m, Media) else "clear" for m in said(phone, Media, Clear)]
 
-    heard = in_virtual_time(main)
-    places = [place for place, what in enumerate(heard) if what == "clear"]
+    sent = in_virtual_time(main)
+    places = [place for place, what in enumerate(sent) if what == "clear"]
 
-    assert [heard[place - 1] in heard[place:] for place in places] == [False] * len(places)
+    assert {sent[place - 1] in sent[place:] for place in places} == {False}
 
 
 async def test_the_line_is_silent_when_the_picked_up_chunk_is_over(autojump_clock: MockClock, prompts: Path) -> None:
@@ -222,7 +221,7 @@ async def test_a_protected_prompt_is_not_cut_and_its_keys_are_kept(autojump_cloc
         await phone.press("1", hold=0.0)
         await phone.ended.wait()
 
-    assert (len(said(phone, Clear)), [e.what for e in stage.journal(Kind.KEY)], phone.record().duration) == (
+    assert (len(said(phone, Clear)), [e.what for e in stage.journal(Kind.KEY)], stage.record.seconds) == (
         0,
         ["pressed", "held", "taken"],
         PROMPTS["welcome"][1] + PROMPTS["bye"][1],

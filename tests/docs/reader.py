@@ -11,8 +11,10 @@ import runpy
 import sys
 from collections.abc import AsyncIterator, Iterator, Sequence
 from fnmatch import fnmatchcase
-from itertools import count, groupby
+from itertools import groupby
 from pathlib import Path
+from types import ModuleType
+from typing import Any
 
 import pytest
 import trio
@@ -23,7 +25,7 @@ from callflow.call.port import BytePort
 from callflow.cli.app import app
 from callflow.cli.flow_argument import load_flow
 from callflow.cli.serve import what_to_enter
-from callflow.line.memory import memory_pair
+from callflow.line.memory import MemoryNetwork
 from callflow.server.serve import Server
 from callflow.server.settings import Settings, load_settings
 from tests.test_docs import blocks, commands
@@ -72,10 +74,9 @@ class Reader:
     nursery: trio.Nursery
     monkeypatch: pytest.MonkeyPatch
     capsys: pytest.CaptureFixture[str]
-    server: Server | None = None
+    network: MemoryNetwork = field(factory=MemoryNetwork)
     server_says: list[str] = field(factory=list)
     """What the flow prints, which stands in the server's terminal."""
-    _ports: Iterator[int] = field(factory=lambda: count(40_000))
 
     def save(self, name: str, text: str) -> None:
         """Save a file."""
@@ -103,7 +104,7 @@ class Reader:
         module = Path(bound.arguments["flow"]).stem
         self.monkeypatch.setitem(vars(sys.modules[module]), "print", self.server_says.append)
         settings = load_settings(flags, {})
-        self.server = started(flow, settings)
+        self.network.listen(started(flow, settings).connect, self.nursery)
         print(what_to_enter(flow, settings, settings.port))
 
     async def call(self, words: Sequence[str]) -> int:
@@ -114,18 +115,22 @@ class Reader:
         return code
 
     async def _dial(self, host: str, port: int) -> BytePort:
-        await trio.lowlevel.checkpoint()
-        assert self.server is not None
-        client, server = memory_pair(names=(f"127.0.0.1:{next(self._ports)}", f"{host}:{port}"))
-        self.nursery.start_soon(self.server.connect, server)
-        return client
+        return await self.network.dial()
 
 
-def started(flow: Flow[object], settings: Settings) -> Server:
+def started(flow: Flow[Any], settings: Settings) -> Server:
     """Make a server that is ready for calls."""
     server = Server(flow, settings)
     server.load()
     return server
+
+
+def work_in(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Work in a folder; the flows of pages that are imported there are forgotten after the test."""
+    monkeypatch.chdir(folder)
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    for page_module in ("clinic", "night"):
+        monkeypatch.setitem(sys.modules, page_module, ModuleType(page_module))
 
 
 @contextlib.asynccontextmanager
@@ -133,8 +138,7 @@ async def reading(
     folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> AsyncIterator[Reader]:
     """Have a reader who works in *folder*, until the end of the block."""
-    monkeypatch.chdir(folder)
-    monkeypatch.setattr(sys, "path", list(sys.path))
+    work_in(folder, monkeypatch)
     async with trio.open_nursery() as nursery:
         yield Reader(folder, nursery, monkeypatch, capsys)
         nursery.cancel_scope.cancel()

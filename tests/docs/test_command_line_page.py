@@ -25,18 +25,14 @@ def default_of(command: Callable[..., Any], name: str) -> object:
     return getattr(Settings(), name, own) if own is None else own
 
 
-@pytest.mark.parametrize(
-    ("heading", "command"), [("`callflow serve FLOW`", serve), ("`callflow call SCRIPT`", call)]
-)
+@pytest.mark.parametrize(("heading", "command"), [("`callflow serve FLOW`", serve), ("`callflow call SCRIPT`", call)])
 def test_every_flag_of_a_command_is_there(heading: str, command: Callable[..., Any]) -> None:
     flags = [name for name, each in inspect.signature(command).parameters.items() if each.kind is each.KEYWORD_ONLY]
 
     assert list(FLAGS[heading]) == [f"--{name.replace('_', '-')}" for name in flags]
 
 
-@pytest.mark.parametrize(
-    ("heading", "command"), [("`callflow serve FLOW`", serve), ("`callflow call SCRIPT`", call)]
-)
+@pytest.mark.parametrize(("heading", "command"), [("`callflow serve FLOW`", serve), ("`callflow call SCRIPT`", call)])
 def test_a_plain_default_is_the_one_of_the_code(heading: str, command: Callable[..., Any]) -> None:
     said = {name.lstrip("-").replace("-", "_"): text for name, text in FLAGS[heading].items()}
     defaults = {name: default_of(command, name) for name in said}

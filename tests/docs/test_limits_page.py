@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib
 import re
-from functools import reduce
 
 import attrs
 import pytest
@@ -39,8 +38,8 @@ def meant(place: str) -> float | None:
     owner, *rest = name.split(".")
     found = getattr(importlib.import_module(f"callflow.{module}"), owner)
     if rest:
-        return next(field.default for field in attrs.fields(found) if field.name == rest[0])
-    return float(found)
+        found = next(field.default for field in attrs.fields(found) if field.name == rest[0])
+    return None if found is None else float(found)
 
 
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: plain(row["in the code"]))

@@ -15,7 +15,7 @@ from callflow.cli.flow_argument import load_flow
 from callflow.line.memory import MemoryNetwork
 from callflow.line.telephone import place_call
 from callflow.server.settings import Settings
-from tests.docs.reader import Asked, looks_like, reading, started, to_do
+from tests.docs.reader import Asked, looks_like, reading, started, to_do, work_in
 from tests.test_docs import ROOT, blocks
 
 README = ROOT / "README.md"
@@ -24,10 +24,11 @@ MOST_LINES, MOST_MENU_LINES = 15, 13
 
 
 @pytest.fixture
-def folder(tmp_path: Path) -> Path:
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Give a folder that has the project's examples, and the flow as the README says to save it."""
     (tmp_path / "examples").symlink_to(ROOT / "examples")
     (tmp_path / "night.py").write_text(FLOW)
+    work_in(tmp_path, monkeypatch)
     return tmp_path
 
 

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import runpy
-import sys
 from pathlib import Path
 
 import pytest
 from trio.testing import MockClock
 
 from callflow.cli.app import run
-from tests.docs.reader import Asked, looks_like, reading, to_do
+from tests.docs.reader import Asked, looks_like, reading, to_do, work_in
 
 PAGE = Path(__file__).parents[2] / "docs" / "tutorial" / "your-first-flow.md"
 STEPS = list(to_do(PAGE))
@@ -47,19 +46,19 @@ async def test_the_mended_script_holds(
 def test_the_mistakes_are_found_before_a_caller_comes(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(sys, "path", list(sys.path))
+    work_in(tmp_path, monkeypatch)
     save_all(tmp_path)
     flow = tmp_path / "clinic.py"
     right = flow.read_text()
 
     flow.write_text(right.replace("digits: str) -> Booked", "digits: str) -> Boked"))
-    misspelt = told(MISTAKES[0], capsys)
+    misspelt = output_of(MISTAKES[0], capsys)
     flow.write_text(right)
     (tmp_path / "prompts" / "booked.wav").unlink()
-    missing = told(MISTAKES[1], capsys)
+    missing = output_of(MISTAKES[1], capsys)
 
-    assert [said for said, step in zip((misspelt, missing), MISTAKES, strict=True) if not looks_like(said, step.printed)] == []
+    said = zip((misspelt, missing), MISTAKES, strict=True)
+    assert [told for told, step in said if not looks_like(told, step.printed)] == []
 
 
 def save_all(folder: Path) -> None:
@@ -71,7 +70,7 @@ def save_all(folder: Path) -> None:
     runpy.run_path("make_prompts.py")
 
 
-def told(step: Asked, capsys: pytest.CaptureFixture[str]) -> str:
+def output_of(step: Asked, capsys: pytest.CaptureFixture[str]) -> str:
     """Run a command that fails; give what it says."""
     assert run(step.words.split()[1:]) == 1
     return "".join(capsys.readouterr())

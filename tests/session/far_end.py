@@ -134,8 +134,8 @@ class Line:
     marks: dict[str, Entry] = Factory(dict)
     late: int = 0
     """Echoes that came when their playback had its fate."""
-    odd: int = 0
-    """Those of them that the session did not know any more."""
+    unknown: int = 0
+    """Those of them that meant nothing to the session any more."""
     ledger: Ledger = Factory(Ledger)
     session: Session = field(factory=lambda: Session(resumes=True))
     far: FarEnd = field(init=False)
@@ -232,7 +232,7 @@ class Line:
             return
         self.ledger.alive_at = self.now
         self.late += self.marks[name].result is not None
-        self.odd += self.feed(Mark(name=name)) is Verdict.ODD
+        self.unknown += self.feed(Mark(name=name)) in (Verdict.ODD, Verdict.IGNORED)
 
     def _pump(self) -> None:
         """Send what is due: audio up to the lead, and the mark behind each playback."""

@@ -165,7 +165,7 @@ def fork(session: Session) -> Session:
 
 def facts(session: Session) -> dict[str, Any]:
     """Give all that a session holds, what it kept for itself included."""
-    return vars(session).copy()
+    return vars(session)
 
 
 def differ(event: Input, got: tuple[Any, ...], wanted: tuple[Any, ...]) -> str:

@@ -83,6 +83,7 @@ GOOD: dict[str, list[tuple[int, WireLog]]] = {
                 (0.1, OUT, media()),
                 (0.1, OUT, mark("m")),
                 (0.1, APP, Queued("b", SPEECH[3200:])),
+                (0.1, IN, mark("m")),
                 (0.1, OUT, media(SPEECH[3200:])),
                 (0.1, OUT, mark("n")),
             ),
@@ -170,7 +171,10 @@ GOOD: dict[str, list[tuple[int, WireLog]]] = {
         (0, stream((0.3, OUT, Closed(code=1003)), FAULTED)),
         (50, stream(*[(0.1, IN, Malformed("not JSON"))] * 50, (0.1, OUT, Closed(code=1003)), FAULTED)),
     ],
-    "R32": [(2, stream((0.1, IN, OTHER), (0.2, IN, START), (0.3, OUT, media())))],
+    "R32": [
+        (2, stream((0.1, IN, OTHER), (0.2, IN, START), (0.3, OUT, media()))),
+        (1, stream((0.1, IN, OTHER), (0.2, IN, key("1")), (0.2, APP, Pressed(key("1"))))),
+    ],
     "R33": [
         (
             2,

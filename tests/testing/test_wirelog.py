@@ -156,6 +156,10 @@ def test_an_end_that_says_nothing_is_one_without_a_close_frame() -> None:
     assert Closed() == Closed(code=1006, clean=False)
 
 
+def test_queued_audio_is_shown_by_its_length_alone() -> None:
+    assert repr(Queued("u", SPEECH)) == "Queued(utterance='u', audio=<6400 bytes>)"
+
+
 def test_texts_are_read_as_they_are_added() -> None:
     read = WireLog()
     read.arrived(0.0, '{"event":"connected"}')
