@@ -7,7 +7,7 @@ that is the list of the state's transitions, and the engine holds it to it. Hand
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, ClassVar, Generic, TypeVar, dataclass_transform
 
 import attrs
@@ -87,16 +87,7 @@ class State(Generic[D]):
     @classmethod
     def _define(cls, **given: Any) -> None:
         """Settle the options and make the annotated names fields."""
-        chosen = {name: value for name, value in given.items() if value is not INHERIT}
-        try:
-            cls.options = attrs.evolve(cls.options, **chosen)
-        except ValueError as wrong:
-            raise FlowDefinitionError(f"{cls.__qualname__}: {wrong}") from wrong
-        except TypeError as wrong:
-            raise FlowDefinitionError(
-                f"{cls.__qualname__}: the value of an option has the wrong type ({wrong}); "
-                f"look at {', '.join(chosen)} in its class line"
-            ) from wrong
+        cls.options = cls._settle({name: value for name, value in given.items() if value is not INHERIT})
         try:
             attrs.define(slots=False)(cls)
         except ValueError as wrong:
@@ -106,6 +97,19 @@ class State(Generic[D]):
             ) from wrong
         if not is_kind(cls):
             check_class(cls)
+
+    @classmethod
+    def _settle(cls, chosen: Mapping[str, object]) -> object:
+        """Put what was chosen in place of what the base class says; the options check themselves."""
+        try:
+            return attrs.evolve(cls.options, **chosen)
+        except ValueError as wrong:
+            raise FlowDefinitionError(f"{cls.__qualname__}: {wrong}") from wrong
+        except TypeError as wrong:
+            raise FlowDefinitionError(
+                f"{cls.__qualname__}: the value of an option has the wrong type ({wrong}); "
+                f"look at {', '.join(chosen)} in its class line"
+            ) from wrong
 
     # Hooks. The ones here do nothing; a subclass overrides those it wants.
 

@@ -131,7 +131,8 @@ class Ledger:
         if entry.starts_at is None:
             entry.starts_at = starts
         before = entry.sent
-        entry.sent = min(entry.queued, before + seconds)  # padding is not part of the prompt
+        whole = before + seconds > entry.queued - _INSTANT
+        entry.sent = entry.queued if whole else before + seconds  # padding is not part of the prompt
         entry.ends_at = at_latest + entry.sent - before
         self._plays_until = starts + seconds
         self._plays_until_at_latest = at_latest + seconds

@@ -77,12 +77,16 @@ class Peer:
     _unread: bytearray = Factory(bytearray)
 
     async def send(self, *pieces: bytes) -> None:
-        """Send, each piece as a segment of its own, and let the server do all that it does at once."""
-        for piece in pieces:
-            rest = piece
-            while rest := rest[self.port.try_send(rest) :]:
-                await self.port.wait_writable()
-            await wait_all_tasks_blocked()
+        """Send, each piece as a segment of its own, and let the server do all that it does at once.
+
+        What a server does not take any more is no error.
+        """
+        with contextlib.suppress(trio.BrokenResourceError, trio.ClosedResourceError):
+            for piece in pieces:
+                rest = piece
+                while rest := rest[self.port.try_send(rest) :]:
+                    await self.port.wait_writable()
+                await wait_all_tasks_blocked()
 
     def read_now(self) -> list[Frame]:
         """Take in what is there; return every frame so far."""

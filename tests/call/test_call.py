@@ -5,12 +5,11 @@ from __future__ import annotations
 import math
 from collections.abc import Awaitable, Callable
 from pathlib import Path
-from random import Random
 
 import pytest
 import trio
 from attrs import define, evolve
-from hypothesis import given
+from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 from trio.testing import MockClock, wait_all_tasks_blocked
 
@@ -18,12 +17,11 @@ from callflow import Call, EndCause, EndedBy, EndedCall, Failed, Flow, Hangup, M
 from callflow.call.journal import Kind
 from callflow.call.port import BytePort
 from callflow.line.memory import Conditions, MemoryPort
-from callflow.line.telephone import place_call
 from callflow.server.settings import Settings
 from callflow.session.timing import Timing
 from callflow.wire.exotel import LARGEST_MESSAGE, encode
 from callflow.wire.messages import Connected, Dtmf, Stop
-from tests.call.far_end import CLOSE, OPENING, PING, START, TEXT, Peer, closing, dialled, frame, text
+from tests.call.far_end import OPENING, PING, TEXT, UPGRADE, Peer, closing, dialled, frame, text
 from tests.call.stage import QUIET, Stage, in_virtual_time, played, ringing, serving
 
 Notes = list[str]
@@ -184,8 +182,14 @@ ENDINGS = [
 
 
 @pytest.mark.parametrize(("end", "cause", "by", "codes", "seconds"), ENDINGS)
-async def test_a_call_has_one_end_one_record_and_nothing_is_left(  # noqa: PLR0913
-    autojump_clock: MockClock, prompts: Path, end: Ending, cause: EndCause, by: EndedBy, codes: list[int], seconds: float
+async def test_a_call_has_one_end_one_record_and_nothing_is_left(
+    autojump_clock: MockClock,
+    prompts: Path,
+    end: Ending,
+    cause: EndCause,
+    by: EndedBy,
+    codes: list[int],
+    seconds: float,
 ) -> None:
     flow, notes = bank(prompts)
     async with serving(flow, settings=Settings(drain=2.0)) as stage:
@@ -469,7 +473,6 @@ class Life:
     by: Ending
     reads: bool
     conditions: Conditions
-    seed: int
 
 
 lives = st.builds(
@@ -479,31 +482,37 @@ lives = st.builds(
     by=killers,
     reads=st.booleans(),
     conditions=rough,
-    seed=st.integers(0, 2**16),
 )
 
 
 async def live(life: Life, stage: Stage) -> None:
-    """Be the far end of one call, as long as it lasts."""
+    """Be the far end of one call until it is killed."""
     peer = await dialled(stage.network)
     if life.reads:
         stage.nursery.start_soon(peer.read)
-    async with trio.open_nursery() as caller:
-        caller.start_soon(press, peer, life)
-        with trio.move_on_after(life.killed_at):
-            await stage.server.connected.wait()
-        caller.cancel_scope.cancel()
+    with trio.move_on_after(life.killed_at):
+        await peer.send(OPENING)
+        for at, digit in life.presses:
+            await trio.sleep_until(at)
+            await peer.send(text(encode(Dtmf(digit=digit))))
+        await trio.sleep_forever()
     await life.by(peer, stage)
 
 
-async def press(peer: Peer, life: Life) -> None:
-    await send(peer, OPENING)
-    began = trio.current_time()
-    for at, digit in life.presses:
-        await trio.sleep_until(began + at)
-        await send(peer, text(encode(Dtmf(digit=digit))))
-
-
+@settings(phases=[Phase.generate])
 @given(st.lists(lives, min_size=1, max_size=3))
-def test_wherever_a_call_is_cut_off_it_leaves_one_record_and_nothing_else(prompts: Path, lives: list[Life]) -> None:
+def test_wherever_calls_are_cut_off_each_leaves_one_record_and_nothing_else(prompts: Path, lives: list[Life]) -> None:
     flow, notes = bank(prompts)
+
+    async def main() -> Stage:
+        async with serving(flow) as stage, trio.open_nursery() as callers:
+            for life in lives:
+                stage.network.conditions = life.conditions
+                callers.start_soon(live, life, stage)
+                await wait_all_tasks_blocked()
+        return stage
+
+    stage = in_virtual_time(main)
+    causes = sorted(record.cause.value for record in stage.server.records)
+
+    assert (len(stage.server.calls), sorted(notes), left_over(stage)) == (len(causes), causes, {})

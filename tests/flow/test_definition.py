@@ -177,13 +177,11 @@ OPTIONS = {
 FIELDS = {
     "a field that has to be given behind one that need not": (
         "class Lost(State[None], timeout=5.0):\n    left: int = 3\n    pin: str",
-        "Lost: a field without a default stands behind one that has a default; "
-        "give it a default too, or put it first",
+        "Lost: a field without a default stands behind one that has a default; give it a default too, or put it first",
     ),
     "the same behind a base's": (
         "class Main(State[None], timeout=5.0):\n    left: int = 3\nclass Lost(Main):\n    pin: str",
-        "Lost: a field without a default stands behind one that has a default; "
-        "give it a default too, or put it first",
+        "Lost: a field without a default stands behind one that has a default; give it a default too, or put it first",
     ),
 }
 

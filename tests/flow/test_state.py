@@ -55,7 +55,7 @@ def test_annotated_names_are_parameters_of_the_constructor() -> None:
 
 
 def test_a_subclass_has_the_fields_of_its_base_and_its_own() -> None:
-    assert [field.name for field in attrs.fields(CheckPinSlowly)] == ["pin", "left", "patience"]
+    assert vars(CheckPinSlowly("4129")) == {"pin": "4129", "left": 3, "patience": 1.0}
 
 
 def test_a_missing_field_is_an_error_where_the_state_is_made() -> None:
@@ -165,7 +165,7 @@ def test_hooks_that_nobody_wrote_stay() -> None:
     nothing: object = None
     state = Endless()
 
-    assert (state.on_dtmf(nothing, Dtmf(digit="1")), state.on_timeout(nothing)) == (None, None)  # type: ignore[func-returns-value, arg-type]  # what is tested
+    assert (state.on_dtmf(nothing, Dtmf(digit="1")), state.on_timeout(nothing)) == (None, None)  # type: ignore[arg-type]  # it is not looked at
 
 
 async def test_a_run_that_nobody_wrote_stays() -> None:

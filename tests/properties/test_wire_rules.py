@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ from attrs import frozen
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
-from callflow import Flow
+from callflow import CallEnded, Flow
 from callflow.line.memory import Conditions, MemoryNetwork
 from callflow.line.profile import Profile
 from callflow.line.telephone import Telephone, place_call
@@ -27,7 +28,7 @@ from callflow.testing.rules import LOW_LATENCY, Verdict, check
 from tests.properties.flows import make_flows, write_prompts
 from tests.properties.witness import witnessed
 
-EXAMPLES = 160
+EXAMPLES = 200
 ENOUGH = 20
 """Times that each rule's premise must have held."""
 
@@ -71,7 +72,7 @@ profiles = st.builds(
 def scenes(draw: st.DrawFn) -> Scene:
     steps = draw(st.lists(st.tuples(pauses, deeds), max_size=6))
     return Scene(
-        flow=draw(st.sampled_from(["talks", "talks", "talks", "talks", "listens"])),
+        flow=draw(st.sampled_from(["talks", "talks", "listens"])),
         steps=(*steps, (draw(pauses), draw(ends))),
         conditions=draw(conditions),
         profile=draw(profiles),
@@ -97,7 +98,8 @@ async def play(scene: Scene, telephone: Telephone) -> None:
                 with trio.move_on_after(20):
                     await telephone.ended.wait()
             case keys:
-                await telephone.press(keys, gap=0.1)
+                with suppress(CallEnded):  # the call may end between two keys
+                    await telephone.press(keys, gap=0.1)
 
 
 async def call(scene: Scene, flow: Flow[Any]) -> None:

@@ -194,6 +194,15 @@ def test_padding_is_no_part_of_a_playback() -> None:
     assert (entry.sent, ledger.ahead(0.0)) == pytest.approx((0.21, 0.22))
 
 
+def test_chunks_of_a_playback_add_up_to_it() -> None:
+    ledger = Ledger()
+    entry = ledger.open(PROMPT, 2.0)
+    for _ in range(10):
+        ledger.send(entry, 0.2, 0.0)  # as a plain sum 1.9999999999999998
+
+    assert entry.sent == 2.0
+
+
 def test_live_audio_can_be_lengthened_while_it_plays() -> None:
     ledger = Ledger()
     entry = ledger.open(PROMPT, 0.2)
