@@ -140,6 +140,7 @@ class CallTask:
         if self.driver.ended_at is None:
             cancelled = trio.current_effective_deadline() == -math.inf
             self.hang_up(*((EndCause.DRAIN, 1012) if cancelled else (EndCause.APP_ERROR, 1011)))
+            self.driver.deadlines.stop_all()
         if self.engine is not None and self.record is None:
             self._write_record()
 

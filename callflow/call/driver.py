@@ -251,28 +251,37 @@ class Driver:
         self.journal.add(trio.current_time(), kind, kind_of(event).value, verdict=verdict.value, **details)
 
 
-def _describe(event: Input, verdict: Verdict) -> tuple[Kind, Mapping[str, str | int | float]]:
+Details = Mapping[str, str | int | float]
+
+
+def _describe(event: Input, verdict: Verdict) -> tuple[Kind, Details]:
     if verdict in (Verdict.ODD, Verdict.FAULT, Verdict.IGNORED):
         return Kind.ODD, {}
     match event:
-        case Mark():
-            return Kind.MESSAGE, {"name": event.name, "side": "in"}
-        case Start():
-            return Kind.MESSAGE, {"stream_sid": event.stream_sid, "side": "in"}
-        case Stop():
-            return Kind.MESSAGE, {"text": event.text[:64], "side": "in"}
-        case Clear():
-            return Kind.MESSAGE, {"side": "in"}
-        case SendMark():
-            return Kind.MESSAGE, {"name": event.name, "side": "out"}
-        case SendClear():
-            return Kind.MESSAGE, {"side": "out"}
+        case Start() | Mark() | Clear() | Stop():
+            return Kind.MESSAGE, {**_told_by(event), "side": "in"}
+        case SendMark() | SendClear():
+            return Kind.MESSAGE, {**_told_by(event), "side": "out"}
         case TimerDue():
             return Kind.TIMER, {}
         case Hangup():
             return Kind.END, {"cause": event.cause.value, "code": event.code}
         case _:
             return Kind.LINK, {}
+
+
+def _told_by(message: Start | Mark | Clear | Stop | SendMark | SendClear) -> Details:
+    match message:
+        case Mark() | SendMark():
+            return {"name": message.name}
+        case Start():
+            return {"stream_sid": message.stream_sid}
+        case Stop():
+            return {"text": message.text[:64]}
+        case Clear() | SendClear():
+            return {}
+        case _:
+            assert_never(message)
 
 
 def _waits(timing: Timing) -> Mapping[Timer, float]:

@@ -7,6 +7,7 @@ used up; the last failure goes to ``on_failed``.
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import assert_never
 
 import attrs
 
@@ -112,6 +113,8 @@ class Question(Conduct):
                 return self._answered(outcome.digits)
             case Failed():
                 return self._ask_again(outcome, at)
+            case _:
+                assert_never(outcome)
 
     def _ask_again(self, failed: Failed, at: float) -> Step:
         match self._tries.failed(failed):

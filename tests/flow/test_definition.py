@@ -190,7 +190,7 @@ MISTAKES = HOOKS | KEYS | OPTIONS | FIELDS
 
 def define(code: str) -> dict[str, Any]:
     """Run a module of a user's."""
-    module: dict[str, Any] = {"__name__": "users", **vars(callflow)}
+    module: dict[str, Any] = {**vars(callflow), "__name__": "users"}
     exec(code, module)  # annotations stay texts, as in this file
     return module
 
