@@ -51,6 +51,15 @@ class CallEnded(CallflowError):
         """``caller``, ``flow``, ``network``, ``server`` or ``unknown``."""
 
 
+class NotAnswered(CallflowError):
+    """The server did not take the call, or did not answer a Passthru."""
+
+    def __init__(self, what: str, status: int | None = None) -> None:
+        super().__init__(what)
+        self.status = status
+        """HTTP status of the refusal, if there was one."""
+
+
 class FlowError(CallflowError):
     """A flow is wrong; the author of its states has to change it."""
 

@@ -25,7 +25,7 @@ from callflow.call.reader import read
 from callflow.call.record import CallRecord, make_record
 from callflow.flow.call import Started
 from callflow.flow.flow import Flow
-from callflow.session.inputs import EndCause, SocketOpened
+from callflow.session.inputs import EndCause, SocketOpened, Verdict
 from callflow.session.timing import Timing
 from callflow.wire.audio import known_encoding, line_format
 from callflow.wire.messages import Start
@@ -94,6 +94,7 @@ class CallTask:
         self.driver = Driver(settings.timing, raw=self.flow.raw, low_latency=settings.low_latency)
         self.driver.on_started = self._started
         self.driver.on_over = self._over_before_start
+        self.driver.on_odd = self._odd
 
     async def run(self) -> None:
         """Run the call to its end.
@@ -143,6 +144,11 @@ class CallTask:
             self.driver.deadlines.stop_all()
         if self.engine is not None and self.record is None:
             self._write_record()
+
+    def _odd(self, what: str, verdict: Verdict) -> None:
+        """Log once per kind and call what Exotel should not have sent, or what we do not know."""
+        names = {"call_id": self.call_id} if self.start is None else self._names(self.start)
+        logger.warning("message ignored", extra={**names, "kind": what, "verdict": verdict.value})
 
     def _over_before_start(self, cause: EndCause) -> None:
         self._news.set()

@@ -75,9 +75,12 @@ class Driver:
         """Called once, inside the step that read ``start``: the link is adopted before anything else is told."""
         self.on_over: Callable[[EndCause], None] = _nobody_cares
         """Called once, when the call is over and nothing more can be sent."""
+        self.on_odd: Callable[[str, Verdict], None] = _nobody_minds
+        """Called with the first input of each kind that is odd or ignored, while the call lives."""
         self.before_key: Callable[[Dtmf, float], bool] = _takes_every_key
         """Called inside the reader's step for each key before it is posted: cuts what the key may cut, and says whether
         the key is for the flow at all."""
+        self._oddities: set[str] = set()
         self.taps: tuple[Callable[[bytes], None], ...] = ()
         self.media_in = 0
         self.media_out = 0
@@ -248,7 +251,11 @@ class Driver:
         if isinstance(event, Dtmf) and verdict is Verdict.KEPT:
             return  # written as a key
         kind, details = _describe(event, verdict)
-        self.journal.add(trio.current_time(), kind, kind_of(event).value, verdict=verdict.value, **details)
+        what = kind_of(event).value
+        self.journal.add(trio.current_time(), kind, what, verdict=verdict.value, **details)
+        if kind is Kind.ODD and what not in self._oddities and self.ended_at is None:
+            self._oddities.add(what)
+            self.on_odd(what, verdict)
 
 
 Details = Mapping[str, str | int | float]
@@ -301,6 +308,10 @@ def _nobody_starts(start: Start) -> None:
 
 def _nobody_cares(cause: EndCause) -> None:
     """Stand in until the engine runs."""
+
+
+def _nobody_minds(what: str, verdict: Verdict) -> None:
+    """Stand in until somebody logs."""
 
 
 def _takes_every_key(key: Dtmf, at: float) -> bool:

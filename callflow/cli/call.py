@@ -17,13 +17,16 @@ from urllib.parse import unquote, urlsplit
 import trio
 from attrs import Factory, define, field, frozen
 
-from callflow.errors import AudioError, ScriptError, SettingsError
+from callflow.errors import AudioError, NotAnswered, ScriptError, SettingsError
+from callflow.line.applets import passthru
+from callflow.line.dialling import Dial, dial_socket
 from callflow.line.feed import EventFeed
 from callflow.line.player import Surroundings, check_answers, play_script, read_sounds
 from callflow.line.recognise import Prompt, Recogniser, read_prompts
 from callflow.line.recording import write_stereo
-from callflow.line.script import Hear, Ring, Script, parse
-from callflow.line.telephone import Dial, NotAnswered, Telephone, dial_socket, passthru, place_call
+from callflow.line.script import parse
+from callflow.line.steps import Hear, Ring, Script
+from callflow.line.telephone import Telephone, place_call
 from callflow.line.transcript import Conversation, Result, Teller, as_json, summary
 from callflow.wire.audio import Coding
 

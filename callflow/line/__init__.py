@@ -5,18 +5,18 @@ to press, speak and listen with; its ``Profile`` says which Exotel is at the oth
 before and after the stream.
 """
 
-from callflow.line.exchange import Playout as Playout
-from callflow.line.exchange import Segment as Segment
-from callflow.line.exchange import StreamRecord as StreamRecord
+from callflow.errors import NotAnswered as NotAnswered
+from callflow.line.applets import Applets as Applets
+from callflow.line.applets import StreamRecord as StreamRecord
+from callflow.line.applets import passthru as passthru
+from callflow.line.dialling import dial_socket as dial_socket
 from callflow.line.memory import Conditions as Conditions
 from callflow.line.memory import MemoryNetwork as MemoryNetwork
 from callflow.line.memory import memory_pair as memory_pair
+from callflow.line.playout import Playout as Playout
+from callflow.line.playout import Segment as Segment
 from callflow.line.profile import CONFORMANT as CONFORMANT
 from callflow.line.profile import Profile as Profile
-from callflow.line.telephone import Applets as Applets
 from callflow.line.telephone import LineEntry as LineEntry
-from callflow.line.telephone import NotAnswered as NotAnswered
 from callflow.line.telephone import Telephone as Telephone
-from callflow.line.telephone import dial_socket as dial_socket
-from callflow.line.telephone import passthru as passthru
 from callflow.line.telephone import place_call as place_call

@@ -12,7 +12,7 @@ import trio
 from attrs import Factory, define
 
 from callflow.call.port import PortStream
-from callflow.line.telephone import Dial
+from callflow.line.dialling import Dial
 from callflow.line.transcript import Entered
 
 ATTEMPTS = 20

@@ -3,35 +3,34 @@
 Nothing here sleeps for luck: every step waits for its own condition, up to its own time. The first step that does not
 hold ends the call, and its outcome says which line it was, what was expected and what came.
 
-What a ``hear`` line looks at: the prompts after the one that the last ``hear`` line was about, without those that were
-over before the caller last did something. ``complete`` and ``cut`` may be about the same prompt again. ``state`` lines
-follow the flow's path in order; states between them may be left out.
+Which prompt a ``hear`` line is about says ``callflow.line.matching``. ``state`` lines follow the flow's path in order;
+states between them may be left out.
 """
 
 from __future__ import annotations
 
 import contextlib
-import math
-import unicodedata
-from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from pathlib import Path
-from typing import Protocol, TypeVar, assert_never
+from typing import TypeVar, assert_never
 
 import trio
 from attrs import define, field, frozen
 
-from callflow.errors import CallEnded, ScriptError
-from callflow.line.exchange import Playout
-from callflow.line.recognise import JOINT, PAUSE, HeardPrompt, Recogniser, utterances
+from callflow.errors import CallEnded, NotAnswered, ScriptError
+from callflow.line.ear import LINE_DELAY, Ear, Feed, Phone
+from callflow.line.heard import JOINT, HeardPrompt, utterances
+from callflow.line.matching import Matcher
+from callflow.line.playout import SAME
+from callflow.line.recognise import PAUSE, Recogniser
 from callflow.line.recording import KeyTone, read_wav
-from callflow.line.script import (
+from callflow.line.steps import (
     ACTS,
     Act,
     Branch,
     Drop,
     Ended,
     Ender,
-    Ending,
     Enter,
     HangUp,
     Hear,
@@ -45,9 +44,7 @@ from callflow.line.script import (
     Wait,
     Way,
 )
-from callflow.line.telephone import NotAnswered
-from callflow.line.transcript import HEAR_WITHIN, STATE_WITHIN, Conversation, Deed, Entered, Outcome, Result
-from callflow.wire.audio import AudioFormat
+from callflow.line.transcript import HEAR_WITHIN, STATE_WITHIN, Conversation, Deed, Outcome, Result
 from callflow.wire.messages import KEYS
 
 T = TypeVar("T")
@@ -58,51 +55,9 @@ KEY_GAP = 0.3
 KEY_HOLD = 0.1
 """Seconds that a key is held; Exotel reports it when it is let go."""
 
-LINE_DELAY = 0.2
-"""Seconds. What the line heard is known here after a frame or two; older than this it is known for certain."""
-
-_SAME = 1e-6
 _BRANCHES = {200: Way.A, 302: Way.B}
 _ENDERS = {Ender.FLOW: "server", Ender.CALLER: "caller"}
 _CLOSED_IN_ORDER = 1000
-
-
-class Phone(Protocol):
-    """What the player needs of a telephone; ``callflow.line.telephone.Telephone`` is one."""
-
-    @property
-    def form(self) -> AudioFormat: ...
-    @property
-    def playout(self) -> Playout: ...
-    @property
-    def ended(self) -> trio.Event: ...
-    @property
-    def ended_by(self) -> str | None: ...
-    @property
-    def close_code(self) -> int | None: ...
-    @property
-    def now(self) -> float: ...
-    async def press(self, digits: str, *, gap: float, hold: float) -> None: ...
-    async def play(self, pcm16: bytes) -> None: ...
-    async def wait(self, seconds: float) -> None: ...
-    async def changed(self) -> None: ...
-    async def hang_up(self) -> None: ...
-    def drop(self) -> None: ...
-
-
-class Feed(Protocol):
-    """Tells the states that the flow enters."""
-
-    @property
-    def entered(self) -> Sequence[Entered]:
-        """The states so far, in order."""
-
-    @property
-    def problem(self) -> str:
-        """Why it can tell no more; empty while it can."""
-
-    async def changed(self) -> None:
-        """Wait for the next state, or for a problem."""
 
 
 @frozen(kw_only=True)
@@ -172,9 +127,15 @@ async def play_script(
         In part. The telephone is left as it is; whoever placed the call hangs up.
     """
     check_answers(script, answers)
-    ear = _Ear(phone, recogniser, surroundings)
+    ear = Ear(phone, recogniser, feed=surroundings.feed, watch=surroundings.watch)
     caller = _Caller(
-        script=script, phone=phone, answers=answers, sounds=read_sounds(script), ear=ear, surroundings=surroundings
+        script=script,
+        phone=phone,
+        answers=answers,
+        sounds=read_sounds(script),
+        ear=ear,
+        matcher=Matcher(ear.conversation),
+        surroundings=surroundings,
     )
     try:
         async with trio.open_nursery() as nursery:
@@ -188,94 +149,6 @@ async def play_script(
     return Result(script=script, outcomes=tuple(outcomes), conversation=ear.conversation)
 
 
-class _Ear:
-    """Takes in what the line hears, as it comes, for the steps that wait for something."""
-
-    def __init__(self, phone: Phone, recogniser: Recogniser, surroundings: Surroundings) -> None:
-        self.conversation = Conversation(heard=recogniser.heard)
-        self.recogniser = recogniser
-        self._phone = phone
-        self._feed = surroundings.feed
-        self._watch = surroundings.watch
-        self._segment = 0  # the first segment of the line that was not taken in to its end
-        self._taken = 0  # bytes of it that were
-        self._news = trio.Event()
-
-    async def listen(self) -> None:
-        """Take in whatever comes, until cancelled."""
-        while True:
-            self.take_in()
-            settles_in = self.recogniser.settles_at - self._phone.now
-            with trio.move_on_at(trio.current_time() + settles_in):
-                await self._line_changed()
-
-    async def _line_changed(self) -> None:
-        if self._phone.ended.is_set():
-            await trio.sleep_forever()
-        try:
-            await self._phone.changed()
-        except CallEnded:  # while the caller is hanging up
-            await self._phone.ended.wait()
-
-    async def read_along(self, feed: Feed) -> None:
-        """Take in what the feed tells, until cancelled."""
-        while True:
-            self.take_in()
-            await feed.changed()
-
-    def take_in(self) -> None:
-        """Take in what there is now, and wake whoever waits for news."""
-        heard, form = self._phone.playout.heard, self._phone.form
-        while self._segment < len(heard):
-            segment = heard[self._segment]
-            self.recogniser.feed(segment.start + form.seconds(self._taken), segment.audio[self._taken :])
-            if self._segment == len(heard) - 1:
-                self._taken = len(segment.audio)  # it may still grow
-                break
-            self._segment, self._taken = self._segment + 1, 0
-        self.recogniser.settle(self._phone.now)
-        self._tell(min(self.recogniser.open_since, self._phone.now - LINE_DELAY))
-        self._news.set()
-        self._news = trio.Event()
-
-    def _tell(self, settled: float) -> None:
-        conversation = self.conversation
-        conversation.settled = settled
-        if self._feed is not None:
-            conversation.entered = self._feed.entered
-        if self._phone.ended.is_set() and conversation.ended_at == math.inf:
-            conversation.ended_at = self._phone.now
-            conversation.ended = f"ended by the {self._phone.ended_by}, code {self._phone.close_code}"
-        self._watch(conversation)
-
-    def finish(self) -> None:
-        """Take in the rest; nothing more will come."""
-        self.take_in()
-        self.recogniser.settle(math.inf)
-        self._tell(math.inf)
-
-    async def until(self, condition: Callable[[], T | None], deadline: float) -> T | None:
-        """Wait until *condition* has an answer; None if it has none by *deadline*, in seconds since the answer."""
-        while (found := condition()) is None and self._phone.now < deadline - _SAME:
-            with trio.move_on_at(trio.current_time() + deadline - self._phone.now):
-                await self._news.wait()
-        return found
-
-    @property
-    def nothing_more(self) -> bool:
-        """Whether nothing more can be heard."""
-        return self._phone.ended.is_set() and self.recogniser.open_since == math.inf
-
-
-@frozen
-class _Place:
-    """Where in what was heard the last ``hear`` line stands."""
-
-    at: int = -1
-    settled: bool = False
-    """Whether its ending was asked for; then another line about it would be about the next time."""
-
-
 @define(kw_only=True)
 class _Caller:
     """Takes the steps of a script, one after another. A step's method says what came instead, or nothing."""
@@ -284,9 +157,9 @@ class _Caller:
     phone: Phone
     answers: Mapping[str, str]
     sounds: Mapping[str, bytes]
-    ear: _Ear
+    ear: Ear
+    matcher: Matcher
     surroundings: Surroundings
-    heard: _Place = field(init=False, factory=_Place)
     reached: int = field(init=False, default=0)
     """How many states ``state`` lines have passed."""
 
@@ -380,10 +253,7 @@ class _Caller:
 
     async def _hear(self, step: Hear) -> str:
         def found() -> str | None:
-            places = self._places(step)
-            place = next((place for place in places if self._fits(step, place)), None)
-            if place is not None:
-                self.heard = _Place(place, settled=step.ending is not None)
+            if self.matcher.find(step):
                 return ""
             return self._what_came(step) if self.ear.nothing_more else None
 
@@ -393,38 +263,9 @@ class _Caller:
     async def _by(self, condition: Callable[[], T | None], within: float | None, usual: float) -> T | None:
         return await self.ear.until(condition, self.phone.now + (usual if within is None else within))
 
-    def _places(self, step: Hear) -> Iterator[int]:
-        """Give the places, among what was heard, at which *step* may have come true; endings are not looked at."""
-        said = _Said()
-        for at in self._open_places(step):
-            heard = self.ear.recogniser.heard[at]
-            names = {heard.name, heard.name.rpartition("/")[2]}
-            if said.ends_with_new(step.prompt, heard.words) if step.spoken else step.prompt in names:
-                yield at
-
-    def _open_places(self, step: Hear) -> Iterator[int]:
-        """Give the places at which *step* may look: after the last one, and not over before the last deed."""
-        first = self.heard.at + (step.ending is None or self.heard.settled)
-        acted = self.ear.conversation.deeds[-1].start if self.ear.conversation.deeds else -math.inf
-        for at, heard in enumerate(self.ear.recogniser.heard):
-            if at >= first and not (heard.over and heard.end <= acted):
-                yield at
-
-    def _fits(self, step: Hear, place: int) -> bool:
-        heard = self.ear.recogniser.heard[place]
-        match step.ending:
-            case None:
-                return True
-            case Ending.COMPLETE:
-                return heard.complete
-            case Ending.CUT:
-                return heard.cut
-            case _:
-                assert_never(step.ending)
-
     def _what_came(self, step: Hear) -> str:
         """Say what was heard instead, from the place on at which *step* could look."""
-        heard = [self.ear.recogniser.heard[at] for at in self._open_places(step)]
+        heard = self.matcher.instead(step)
         told = ["heard " + ", ".join(map(_told, heard))] if heard else []
         if self.phone.ended.is_set():
             return ", then ".join([*told, self._how_it_ended()])
@@ -457,16 +298,16 @@ class _Caller:
         began = [deed.start for deed in self.ear.conversation.deeds if ACTS.get(type(deed.step)) in acts][-1]
 
         def went_on() -> float | None:
-            said = next((u for u in utterances(self.ear.recogniser.heard) if u.end > began), None)
+            said = next((u for u in utterances(self.ear.conversation.heard) if u.end > began), None)
             if said is None or said.start > began:
                 return 0.0 if self._known(began) else None
-            if said.end - began > step.within + _SAME or said.cut or self._known(said.end):
+            if said.end - began > step.within + SAME or said.cut or self._known(said.end):
                 return said.end - began
             return None
 
         deadline = began + step.within + PAUSE + 2 * LINE_DELAY
         seconds = await self.ear.until(went_on, deadline)
-        if seconds is None or seconds > step.within + _SAME:
+        if seconds is None or seconds > step.within + SAME:
             return f"the bot was still heard after {max(seconds or 0.0, step.within):.2f} s"
         return ""
 
@@ -495,25 +336,6 @@ class _Caller:
             return str(silent)
         way = _BRANCHES.get(status)
         return "" if way is step.way else f"the Passthru was answered {status}"
-
-
-@define
-class _Said:
-    """Words heard so far, for finding an expression that goes over several prompts."""
-
-    _words: str = ""
-
-    def ends_with_new(self, text: str, words: str) -> bool:
-        """Add a prompt's words; say whether *text* is now there and was not before."""
-        before = self._words
-        self._words = f"{before} {_sound(words) or '|'}"
-        return f" {_sound(text)} " in f"{self._words} " and f" {_sound(text)} " not in f"{before} "
-
-
-def _sound(text: str) -> str:
-    """Reduce text to what is said: no case, no punctuation, single blanks."""
-    folded = unicodedata.normalize("NFKC", text).casefold()
-    return " ".join("".join(" " if unicodedata.category(sign)[0] == "P" else sign for sign in folded).split())
 
 
 def _told(heard: HeardPrompt) -> str:

@@ -15,7 +15,7 @@ from pathlib import Path
 from attrs import frozen
 
 from callflow.errors import AudioError
-from callflow.line.exchange import Segment
+from callflow.line.playout import Segment
 from callflow.line.tones import TONE_SECONDS, tone
 from callflow.wire.audio import AudioFormat
 

@@ -1,7 +1,8 @@
 """A telephone on Exotel's side of a stream: places a call to a server, hears what it plays, presses keys, hangs up.
 
 The same in real time over sockets and in virtual time over a ``MemoryNetwork``: time is Trio's clock, and the bytes go
-through a byte port. What the line hears is decided by ``callflow.line.exchange``; this file only carries it.
+through a byte port. What the line hears is decided by ``callflow.line.playout``, what Exotel writes by
+``callflow.line.sender`` and ``callflow.line.voice``; this file only carries it.
 
 A few tasks a call and none per frame: trio-websocket's reader and who holds it, ours (``listen``), the one that writes
 (``talk``), and the script that uses the telephone.
@@ -9,32 +10,27 @@ A few tasks a call and none per frame: trio-websocket's reader and who holds it,
 
 from __future__ import annotations
 
-import base64
 import math
 from collections import deque
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
 from random import Random
 from typing import Literal
-from urllib.parse import parse_qsl, quote, urlencode
 
-import h11
-import msgspec
 import trio
-import wsproto.utilities
-from attrs import Factory, define, frozen
-from trio_websocket import ConnectionClosed, HandshakeError, WebSocketConnection, wrap_client_stream
+from attrs import frozen
+from trio_websocket import ConnectionClosed
 
-from callflow.call.port import RECEIVE_BYTES, BytePort, PortStream, SocketPort
-from callflow.errors import CallEnded, CallflowError, MalformedMessage
-from callflow.line.exchange import EndedBy, MarkDue, PassthruRequest, Playout, Segment, Sender, StreamRecord
+from callflow.errors import CallEnded, MalformedMessage
+from callflow.line.applets import EndedBy, StreamRecord
+from callflow.line.dialling import Dial, Link, Upgrade, alone, connect, with_query
+from callflow.line.playout import SAME, MarkDue, Playout, Segment
 from callflow.line.profile import CONFORMANT, Profile
+from callflow.line.sender import Sender
+from callflow.line.voice import Voice
 from callflow.wire.audio import AudioFormat
 from callflow.wire.exotel import decode
 from callflow.wire.messages import KEYS, Clear, Mark, Media, Message, Start
-
-Dial = Callable[[], Awaitable[BytePort]]
-"""Opens one connection to the server."""
 
 CLOSE_SECONDS = 5.0
 """Longest time from hanging up until the connection is gone, whatever the server does."""
@@ -43,152 +39,6 @@ LINGER_SECONDS = 3.0
 """How long a line that breaks R14 stays after ``stop``."""
 
 _NO_CLOSE_FRAME = 1006
-
-
-class NotAnswered(CallflowError):
-    """The server did not take the call, or did not answer a Passthru."""
-
-    def __init__(self, what: str, status: int | None = None) -> None:
-        super().__init__(what)
-        self.status = status
-        """HTTP status of the refusal, if there was one."""
-
-
-async def dial_socket(host: str, port: int) -> SocketPort:
-    """Connect by TCP.
-
-    Raises:
-        OSError: Nobody listens there.
-
-    Cancellation:
-        Nothing was connected.
-    """
-    return SocketPort(await trio.open_tcp_stream(host, port))
-
-
-# The connection.
-
-
-@frozen
-class _Request:
-    """The upgrade that is asked for."""
-
-    host: str
-    resource: str
-    headers: list[tuple[bytes, bytes]]
-
-    @property
-    def url(self) -> str:
-        return f"wss://{self.host}{self.resource}"
-
-
-@define
-class _Link:
-    """One WebSocket and what is under it."""
-
-    socket: WebSocketConnection
-    wire: _Wire
-    url: str
-
-
-class _Wire(PortStream):
-    """The stream under the WebSocket. It can go deaf, and gives up opening when the far end is gone.
-
-    trio-websocket waits for the answer to its upgrade even when the connection ends before one; hence ``opening``.
-    """
-
-    def __init__(self, port: BytePort) -> None:
-        super().__init__(port)
-        self.deaf = False
-        self.opening = trio.CancelScope()
-
-    async def receive_some(self, max_bytes: int | None = None) -> bytes:
-        try:
-            data = await super().receive_some(max_bytes)
-        except trio.BrokenResourceError:
-            self.opening.cancel()
-            raise
-        if not data:
-            self.opening.cancel()
-        if self.deaf:
-            await trio.sleep_forever()
-        return data
-
-    async def send_all(self, data: bytes | bytearray | memoryview) -> None:
-        # No checkpoint where all is taken: trio-websocket's lock was one, and a frame has few task switches to spare.
-        taken = self.port.try_send(bytes(data))
-        if taken < len(data):
-            await super().send_all(memoryview(data)[taken:])
-
-
-async def _connect(nursery: trio.Nursery, dial: Dial, request: _Request, profile: Profile) -> _Link:
-    """Dial until a handshake succeeds or the attempts are used up (exotel.md §4)."""
-    refusal = NotAnswered("no attempt was made")
-    for _ in range(1 + profile.retries):
-        try:
-            with trio.fail_after(profile.handshake_seconds):
-                link: _Link = await nursery.start(_hold, dial, request)
-                return link
-        except NotAnswered as refused:
-            refusal = refused
-        except (OSError, trio.TooSlowError) as failed:
-            refusal = NotAnswered(str(failed) or f"no answer within {profile.handshake_seconds:g} s")
-            refusal.__cause__ = failed
-    raise refusal
-
-
-async def _hold(
-    dial: Dial, request: _Request, *, task_status: trio.TaskStatus[_Link] = trio.TASK_STATUS_IGNORED
-) -> None:
-    """Open one WebSocket, hand it out, and stay until it is over."""
-    wire = _Wire(await dial())
-    link = None
-    try:
-        with _alone():
-            async with trio.open_nursery() as nursery:
-                link = _Link(await _upgrade(nursery, wire, request), wire, request.url)
-                task_status.started(link)
-    except HandshakeError as refused:
-        status = getattr(refused, "status_code", None)
-        raise NotAnswered(f"the server answered {status} to the upgrade", status) from refused
-    except (ConnectionClosed, wsproto.utilities.ProtocolError, h11.ProtocolError) as broken:
-        # trio-websocket's reader lets these out when its farewell to a peer that talks rubbish cannot be sent.
-        if link is None:
-            raise NotAnswered("what came is no answer to an upgrade") from broken
-    finally:
-        wire.port.close()
-
-
-async def _upgrade(nursery: trio.Nursery, wire: _Wire, request: _Request) -> WebSocketConnection:
-    connection = None
-    with wire.opening:
-        connection = await wrap_client_stream(
-            nursery,
-            wire,  # type: ignore[arg-type]  # annotated for sockets; any trio.abc.Stream does
-            request.host,
-            request.resource,
-            extra_headers=request.headers,
-            message_queue_size=64,
-            receive_buffer_size=RECEIVE_BYTES,
-        )
-    if connection is None:
-        raise NotAnswered("the server closed the connection before it answered")
-    return connection
-
-
-@contextmanager
-def _alone() -> Iterator[None]:
-    """Let a single exception out of a nursery as itself, not as a group of one."""
-    try:
-        yield
-    except BaseExceptionGroup as group:
-        inner: BaseException = group
-        while isinstance(inner, BaseExceptionGroup) and len(inner.exceptions) == 1:
-            inner = inner.exceptions[0]
-        raise inner from inner.__cause__
-
-
-# The telephone.
 
 
 @frozen
@@ -213,31 +63,13 @@ class LineEntry:
             return None
 
 
-@define(eq=False)
-class _Utterance:
-    """Audio that the caller is about to say."""
-
-    audio: bytes
-    said_bytes: int = 0
-    over: trio.Event = Factory(trio.Event)
-
-    def take(self, size: int) -> bytes:
-        piece = self.audio[self.said_bytes : self.said_bytes + size]
-        self.said_bytes += len(piece)
-        return piece
-
-    @property
-    def all_said(self) -> bool:
-        return self.said_bytes >= len(self.audio)
-
-
 class Telephone:
     """One call, from the caller's chair. Made by ``place_call``.
 
     Moments are seconds since the call was answered. Waiting methods end at the latest when the call does.
     """
 
-    def __init__(self, link: _Link, start: Start, profile: Profile, random: Random) -> None:
+    def __init__(self, link: Link, start: Start, profile: Profile, random: Random) -> None:
         self.call_sid = start.call_sid
         self.stream_sid = start.stream_sid
         self.form: AudioFormat = profile.form
@@ -245,7 +77,8 @@ class Telephone:
         """Moment of the 101, on Trio's clock."""
         self.playout = Playout(self.form, profile)
         """What the line hears; ``playout.heard`` is its audio."""
-        self.spoken: list[Segment] = []
+        self._voice = Voice(profile)
+        self.spoken: list[Segment] = self._voice.spoken
         """What the caller said, one segment a message; silence that was sent is not in it."""
         self.log: list[LineEntry] = []
         """Every message both ways."""
@@ -258,9 +91,6 @@ class Telephone:
         self._profile = profile
         self._sender = Sender(start, profile, random)
         self._outbox: deque[str] = deque([*self._sender.connected(), *self._sender.start()])
-        self._utterances: deque[_Utterance] = deque()
-        self._silence = self.form.silence(self.form.size(profile.frame_seconds))
-        self._frame_at = profile.frame_seconds if profile.keeps_sending_silence else math.inf
         self._ended_at = math.inf
         self._wakes_at = -math.inf  # until when the writing task sleeps; in the past while it is at work
         self._leaving = False  # stop is on its way: nothing else is said any more
@@ -330,10 +160,7 @@ class Telephone:
             Nothing changes: it is said to its end.
         """
         self._check_live("play")
-        utterance = _Utterance(self.form.from_pcm16(pcm16))
-        self._utterances.append(utterance)
-        if self._frame_at == math.inf:
-            self._frame_at = self.now + self._profile.frame_seconds
+        utterance = self._voice.say(pcm16, self.now)
         self._nudge.unpark_all()
         await utterance.over.wait()
         if not utterance.all_said:
@@ -424,27 +251,9 @@ class Telephone:
         for fact in self.playout.advance(now):
             if isinstance(fact, MarkDue):
                 self._outbox.extend(self._sender.mark(fact.name))
-        if self._frame_at <= now + 1e-6:  # what is late comes at once, as from a real line: then no rest is taken
-            self._outbox.extend(self._sender.media(self._frame(self._frame_at), self._frame_at))
-            self._frame_at = self._next_frame_at()
-
-    def _frame(self, at: float) -> bytes:
-        """Take the next piece of what is being said, or silence."""
-        if not self._utterances:
-            return self._silence
-        utterance = self._utterances[0]
-        size = len(self._silence)
-        said = utterance.take(size)
-        if utterance.all_said:
-            self._utterances.popleft().over.set()
-        if said:
-            self.spoken.append(Segment(at - self._profile.frame_seconds, said, self.form.seconds(len(said))))
-        return said + self.form.silence(size - len(said))
-
-    def _next_frame_at(self) -> float:
-        if self._profile.keeps_sending_silence or self._utterances:
-            return self._frame_at + self._profile.frame_seconds
-        return math.inf
+        frame_at = self._voice.frame_at
+        if frame_at <= now + SAME:  # what is late comes at once, as from a real line: then no rest is taken
+            self._outbox.extend(self._sender.media(self._voice.next_frame(), frame_at))
 
     async def _flush(self) -> None:
         while self._outbox and not self._link.wire.deaf:
@@ -458,7 +267,7 @@ class Telephone:
     async def _rest(self) -> None:
         """Sleep until something is due, or somebody nudges."""
         self._facts.unpark_all()
-        self._wakes_at = min(self._frame_at, self.playout.next_event_at())
+        self._wakes_at = min(self._voice.frame_at, self.playout.next_event_at())
         with trio.CancelScope(deadline=self.answered_at + self._wakes_at):
             await self._nudge.park()
         self._wakes_at = -math.inf
@@ -506,8 +315,7 @@ class Telephone:
         self._ended_at = self.now
         self.ended.set()
         self._link.wire.port.close()
-        for utterance in self._utterances:
-            utterance.over.set()
+        self._voice.stop()
         self._nudge.unpark_all()
         self._facts.unpark_all()
 
@@ -554,21 +362,18 @@ async def place_call(  # noqa: PLR0913 - what a call has, all of it by keyword a
         The connection is gone; the server may have got no ``stop``.
     """
     source = random or _SHARED
-    query = {**parameters} if parameters else {}
-    resource = target + (("&" if "?" in target else "?") + urlencode(query, quote_via=quote) if query else "")
+    upgrade = Upgrade(host=host, resource=with_query(target, parameters or {}), credentials=credentials)
     start = Start(
         stream_sid=_draw_sid(source),
         call_sid=call_sid or _draw_sid(source),
         account_sid=account_sid,
         caller=caller,
         called=called,
-        parameters=_custom_parameters(resource),
+        parameters=upgrade.parameters,
     )
-    headers = [("User-Agent", "Go-http-client/1.1"), *_basic(credentials)]
-    request = _Request(host, resource, [(name.encode(), value.encode()) for name, value in headers])
-    with _alone():
+    with alone():
         async with trio.open_nursery() as nursery:
-            phone = Telephone(await _connect(nursery, dial, request, profile), start, profile, source)
+            phone = Telephone(await connect(nursery, dial, upgrade, profile), start, profile, source)
             nursery.start_soon(phone.listen)
             nursery.start_soon(phone.talk)
             try:
@@ -582,116 +387,3 @@ async def place_call(  # noqa: PLR0913 - what a call has, all of it by keyword a
 def _draw_sid(random: Random) -> str:
     """Draw an identifier: 32 letters and digits, not always hexadecimal (exotel.md §5)."""
     return "".join(random.choices("0123456789abcdefghijklmnopqrstuvwxyz", k=32))
-
-
-def _custom_parameters(resource: str) -> dict[str, str]:
-    """Read what Exotel tells again in ``start``: the query of the stream URL, but not the rate that it asks for."""
-    query = parse_qsl(resource.partition("?")[2], keep_blank_values=True)
-    return {name: value for name, value in query if name not in {"sample-rate", "sample_rate"}}
-
-
-def _basic(credentials: str | None) -> list[tuple[str, str]]:
-    if credentials is None:
-        return []
-    return [("Authorization", "Basic " + base64.b64encode(credentials.encode()).decode())]
-
-
-# Passthru.
-
-PASSTHRU_SECONDS = 15.0
-"""The longest deadline that a page gives; others say 3 to 5 s (D31)."""
-
-Method = Literal["GET", "POST form", "POST json"]
-
-
-@frozen
-class Applets:
-    """The applets round a stream, as one call went through them: the answers of its Passthrus."""
-
-    before: int | None = None
-    """Status that the Passthru before the stream was answered with, if there was one."""
-    after: int | None = None
-    """The same after the stream."""
-
-    @property
-    def branch(self) -> Literal["A", "B"] | None:
-        """Where the flow at Exotel goes on; None for the error path, or without a Passthru (exotel.md §12.2)."""
-        match self.after:
-            case 200:
-                return "A"
-            case 302:
-                return "B"
-            case _:
-                return None
-
-
-async def passthru(  # noqa: PLR0913 - what such a request has, all of it by keyword
-    dial: Dial,
-    *,
-    call_sid: str,
-    caller: str = "+910000000105",
-    called: str = "00000000319",
-    before: bool,
-    stream: StreamRecord | None = None,
-    method: Method = "GET",
-    path: str = "/passthru",
-    credentials: str | None = None,
-    host: str = "bot.example.com",
-) -> int:
-    """Ask a Passthru, in one of the forms that Exotel's pages describe (exotel.md §12).
-
-    Args:
-        dial: Opens the connection; one request, then it is closed.
-        call_sid: The call's identifier.
-        caller: The number that rings.
-        called: The number rung.
-        before: Whether the stream is still to come.
-        stream: How the stream ended (``Telephone.record()``); of one to come only its id and URL are told.
-        method: ``GET`` and ``POST form`` have the keys in wide use, ``POST json`` those of the two pages that
-            describe it, which differ before and after the stream.
-        path: Path of the Passthru's URL, with its query if it has one.
-        credentials: ``key:token`` of the URL, sent as Basic authorization.
-        host: Name in the ``Host`` header.
-
-    Returns:
-        The status: 200 is branch A, 302 branch B.
-
-    Raises:
-        NotAnswered: There was no answer, or none in ``PASSTHRU_SECONDS``.
-
-    Cancellation:
-        Unknown: the server may have got the request.
-    """
-    asked = PassthruRequest(call_sid=call_sid, caller=caller, called=called, before=before, stream=stream)
-    request, body = _http_request(asked, method, path, [("Host", host), *_basic(credentials)])
-    try:
-        with trio.fail_after(PASSTHRU_SECONDS):
-            return await _status(PortStream(await dial()), request, body)
-    except (OSError, trio.TooSlowError, trio.BrokenResourceError, h11.RemoteProtocolError) as failed:
-        raise NotAnswered(f"the Passthru was not answered: {str(failed) or 'too slow'}") from failed
-
-
-def _http_request(
-    asked: PassthruRequest, method: Method, path: str, headers: list[tuple[str, str]]
-) -> tuple[h11.Request, bytes]:
-    if method == "GET":
-        target = path + ("&" if "?" in path else "?") + urlencode(asked.fields())
-        return h11.Request(method="GET", target=target, headers=headers), b""
-    if method == "POST form":
-        content_type, body = "application/x-www-form-urlencoded", urlencode(asked.fields()).encode()
-    else:
-        content_type, body = "application/json", msgspec.json.encode(asked.document())
-    length = ("Content-Length", str(len(body)))
-    return h11.Request(method="POST", target=path, headers=[*headers, ("Content-Type", content_type), length]), body
-
-
-async def _status(stream: PortStream, request: h11.Request, body: bytes) -> int:
-    """Send one request and read the status of its answer."""
-    http = h11.Connection(h11.CLIENT)
-    async with stream:
-        head, data, end = http.send(request), http.send(h11.Data(data=body)), http.send(h11.EndOfMessage())
-        await stream.send_all((head or b"") + (data or b"") + (end or b""))
-        while not isinstance(event := http.next_event(), h11.Response):
-            if event is h11.NEED_DATA:
-                http.receive_data(await stream.receive_some())
-    return event.status_code

@@ -17,9 +17,10 @@ import msgspec
 from attrs import Factory, define, frozen
 
 from callflow.flow.secret import DOT
-from callflow.line.recognise import JOINT, HeardPrompt, Utterance, utterances
+from callflow.line.heard import JOINT, HeardPrompt, Utterance, utterances
 from callflow.line.recording import KeyTone
-from callflow.line.script import (
+from callflow.line.script import render_step
+from callflow.line.steps import (
     Branch,
     Drop,
     Ended,
@@ -34,7 +35,6 @@ from callflow.line.script import (
     Reach,
     Script,
     Step,
-    render_step,
 )
 
 CUT_COLUMN = 58

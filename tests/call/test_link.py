@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from trio.testing import MockClock, wait_all_tasks_blocked
 
 from callflow.call.link import LINGER, MOST_FRAGMENTS, MOST_UNSENT, Gone, Link
-from callflow.line.memory import Conditions, memory_pair
+from callflow.line.memory import Conditions, MemoryPort, memory_pair
 from callflow.session.inputs import EndCause
 from callflow.wire.exotel import LARGEST_MESSAGE
 from tests.call.far_end import (
@@ -144,6 +144,31 @@ async def test_one_byte_a_segment_is_as_good_as_all_at_once() -> None:
         messages = await received(link)
 
     assert (messages, link.gone) == (["whole", b"bytes"], Gone(cause=EndCause.PEER_GONE, code=1000, clean=True))
+
+
+class Nervous:
+    """A port that says "readable" once too often, as a kernel may."""
+
+    def __init__(self, port: MemoryPort) -> None:
+        self._port = port
+        self._alarms = 1
+
+    def __getattr__(self, name: str) -> object:
+        return getattr(self._port, name)
+
+    async def wait_readable(self) -> None:
+        self._alarms -= 1
+        if self._alarms < 0:
+            await self._port.wait_readable()
+
+
+async def test_a_false_alarm_is_not_the_end() -> None:
+    link, peer = await linked(dress=Nervous)  # type: ignore[arg-type]  # it has all that a port has
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(peer.send, text("message"))
+        message = await link.receive()
+
+    assert message == "message"
 
 
 # Limits.

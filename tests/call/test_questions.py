@@ -312,9 +312,20 @@ async def test_a_state_may_drop_what_was_typed_before_it(autojump_clock: MockClo
     assert (notes, spoken(stage)) == (["chose 2"], ["welcome.wav", "menu.wav"])
 
 
-async def test_more_keys_than_are_kept_are_dropped(autojump_clock: MockClock, prompts: Path) -> None:
-    flow, _ = flow_of(Deaf, prompts)
+async def test_keys_typed_ahead_for_an_attempt_that_failed_are_dropped(
+    autojump_clock: MockClock, prompts: Path
+) -> None:
+    class Hello(Say[Notes], prompt="welcome.wav", barge_in=None):
+        def then(self, call: C) -> Main:
+            return Main()
 
+    flow, notes = flow_of(Hello, prompts)
+    _, stage = await played(flow, (0.5, "*1"), (4.0, "2"))
+
+    assert (notes, keys_of(stage)) == (["chose 2"], ["held", "held", "taken *", "dropped", "taken 2"])
+
+
+async def test_more_keys_than_are_kept_are_dropped(autojump_clock: MockClock, prompts: Path) -> None:
     class Patient(Say[Notes], prompt="welcome.wav", barge_in=None):
         def then(self, call: C) -> Pin:
             return Pin()

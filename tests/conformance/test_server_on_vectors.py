@@ -47,7 +47,8 @@ async def play(lines: list[Line], network: MemoryNetwork) -> None:
         target = next((one.content["ws"]["target"] for one in lines if "ws" in one.content), "/stream")
         query = target.partition("?")[2]
         resource = "/stream" + (f"?{query}" if query else "")
-        socket = await wrap_client_stream(nursery, PortStream(port), "bot.example.com", resource)
+        stream: Any = PortStream(port)  # any Trio stream will do, whatever the annotation says
+        socket = await wrap_client_stream(nursery, stream, "bot.example.com", resource)
         nursery.start_soon(_drain, socket)
         began = trio.current_time() - lines[0].at
         for line in lines[1:]:

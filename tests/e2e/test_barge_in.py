@@ -9,7 +9,8 @@ import trio
 from attrs import frozen
 
 from callflow import Call, Failed, Flow, Hangup, Menu, State, key
-from callflow.line.telephone import Telephone, dial_socket, place_call
+from callflow.line.dialling import dial_socket
+from callflow.line.telephone import Telephone, place_call
 from callflow.wire.messages import Clear, Media
 from tests.e2e.serving import ROOT, serving
 

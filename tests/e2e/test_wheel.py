@@ -104,7 +104,7 @@ def test_a_users_flow_runs_from_the_wheel(installed: Installed, user_folder: Pat
 def test_a_users_flow_is_served_and_called_from_the_wheel(installed: Installed, user_folder: Path) -> None:
     command = installed.python.with_name("callflow")
     (user_folder / "bye.call").write_text("ended by flow within 5s\n")
-    serve = [command, "serve", "flow.py", "--port", "0"]
+    serve = [str(command), "serve", "flow.py", "--port", "0"]
     with subprocess.Popen(serve, cwd=user_folder, env={"PATH": ""}, stdout=-1, text=True) as server:
         try:
             url = wait_for("--url", server).split()[-1]

@@ -7,7 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from tests.e2e.serving import ROOT
+ROOT = Path(__file__).resolve().parents[2]
 
 MISTAKEN = '''
 from attrs import define

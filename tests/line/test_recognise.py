@@ -12,7 +12,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from callflow.line.recognise import PAUSE, HeardPrompt, Prompt, Recogniser, read_prompts
+from callflow.line.heard import HeardPrompt
+from callflow.line.recognise import PAUSE, Prompt, Recogniser, read_prompts
 from callflow.wire.audio import AudioFormat, Coding
 
 PCM = AudioFormat(8000)

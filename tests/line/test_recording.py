@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from callflow.errors import AudioError
-from callflow.line.exchange import Segment
+from callflow.line.playout import Segment
 from callflow.line.recording import KeyTone, read_wav, write_stereo
 from callflow.line.tones import digits_in
 from callflow.wire.audio import AudioFormat, Coding

@@ -1,8 +1,7 @@
-"""The grammar of call scripts: what is read, what is refused and with which cure, and what is written back."""
+"""Call scripts: what is read, what is refused and with which cure, and what is written back."""
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 
 import pytest
@@ -10,10 +9,10 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from callflow.errors import ScriptError
-from callflow.line.profile import BREAKABLE, Profile
-from callflow.line.script import (
-    GRAMMAR,
-    HEADER,
+from callflow.line.grammar import GRAMMAR, form
+from callflow.line.profile import BREAKABLE
+from callflow.line.script import parse, render, render_step
+from callflow.line.steps import (
     Act,
     Branch,
     Drop,
@@ -33,15 +32,9 @@ from callflow.line.script import (
     Step,
     Wait,
     Way,
-    form,
-    parse,
-    render,
-    render_step,
 )
 from callflow.wire.audio import RATES, Coding
 from callflow.wire.messages import KEYS
-
-PAGE = (Path(__file__).parents[2] / "docs" / "reference" / "call-scripts.md").read_text("utf-8")
 
 
 def step(line: str) -> Step:
@@ -105,22 +98,6 @@ def test_the_header_says_who_calls_over_which_line() -> None:
     )
 
 
-def test_the_header_makes_a_profile_of_the_line() -> None:
-    header = parse("echoes late\nrate 16000\ncoding mulaw\nbreaks R4\nhangup\n").header
-
-    assert header.profile == Profile(
-        echoes_cleared_marks="late",
-        sample_rate=16000,
-        coding=Coding.MULAW,
-        encoding="audio/x-mulaw",
-        breaks=frozenset({"R4"}),
-    )
-
-
-def test_a_script_without_a_header_asks_for_the_usual_line() -> None:
-    assert parse("hangup").header.profile == Profile()
-
-
 def test_comments_and_empty_lines_are_not_steps() -> None:
     text = "# all of it\n\n  # indented\nkeys 1 # press\nwait 1s  # #\nhangup\n"
 
@@ -129,10 +106,6 @@ def test_comments_and_empty_lines_are_not_steps() -> None:
 
 def test_a_step_knows_its_line() -> None:
     assert [each.line for each in parse("# one\n\nring\r\nhangup").steps] == [3, 4]
-
-
-def test_a_script_knows_the_answers_that_it_types() -> None:
-    assert parse("type $pin\ntype 12\ntype $account\n").answers == {"pin", "account"}
 
 
 @pytest.mark.parametrize(
@@ -265,27 +238,3 @@ def test_any_text_is_a_script_or_is_refused(text: str) -> None:
     except ScriptError:
         return
     assert parse(render(read)) == read
-
-
-# The page.
-
-
-def block(language: str, text: str = PAGE) -> list[str]:
-    return re.findall(rf"^```{language}\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
-
-
-def test_the_page_s_grammar_is_the_parser_s() -> None:
-    (grammar,) = block("ebnf")
-    lines = re.findall(r"^(?:header|step| +\|)(?: +=)? (\S.*)$", grammar, re.MULTILINE)
-
-    assert lines == [*(f"{name} {slot.form}" for name, slot in HEADER.items()), *map(form, GRAMMAR)]
-
-
-@pytest.mark.parametrize("text", block("call"))
-def test_the_page_s_examples_are_scripts(text: str) -> None:
-    assert parse(text).steps
-
-
-@pytest.mark.parametrize("verb", [*GRAMMAR, *HEADER])
-def test_the_page_has_a_line_on_each_word(verb: str) -> None:
-    assert f"\n| `{verb}` | " in PAGE

@@ -6,8 +6,8 @@ import math
 
 import pytest
 
-from callflow.line.recognise import HeardPrompt
-from callflow.line.script import (
+from callflow.line.heard import HeardPrompt
+from callflow.line.steps import (
     Branch,
     Drop,
     Ended,

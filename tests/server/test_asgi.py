@@ -192,7 +192,7 @@ async def boom(request: Request) -> Response:
 
 
 async def boom_late(request: Request) -> Response:
-    async def body() -> Any:  # noqa: ANN401 - an async generator
+    async def body() -> Any:
         yield b"begun"
         raise ValueError("boom")
 

@@ -1,0 +1,218 @@
+"""The steps of a call script, and who calls whom: frozen values, as ``callflow.line.script`` reads and writes them."""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from attrs import Factory, field, frozen
+
+from callflow.line.profile import EchoesClearedMarks, Profile
+from callflow.wire.audio import Coding
+
+CALLER = "+910000000105"
+"""Who rings where a script has no ``from``: a number that cannot exist."""
+
+CALLED = "00000000319"
+"""The number rung where a script has no ``to``."""
+
+
+class Ending(enum.Enum):
+    """How a prompt has to end for a ``hear`` line to hold."""
+
+    COMPLETE = "complete"
+    CUT = "cut"
+
+
+class Act(enum.Enum):
+    """What the caller did last, where a ``quiet`` line cares which."""
+
+    KEYS = "keys"
+    PLAY = "play"
+
+
+class Ender(enum.Enum):
+    """Who ended a call, as far as the line can tell."""
+
+    FLOW = "flow"
+    CALLER = "caller"
+
+
+class Way(enum.Enum):
+    """Where Exotel's own flow goes on after the stream."""
+
+    A = "A"
+    """The Passthru was answered 200."""
+    B = "B"
+    """It was answered 302."""
+
+
+def _line() -> Any:
+    """A step knows its line for messages; two scripts that say the same are equal wherever their lines stand."""
+    return field(default=0, eq=False, kw_only=True)
+
+
+@frozen
+class Ring:
+    """``ring``: Exotel asks the Passthru before the stream, then connects."""
+
+    line: int = _line()
+
+
+@frozen(kw_only=True)
+class Hear:
+    """``hear PROMPT``: the bot is heard to begin (or with an ending: to have finished) a prompt."""
+
+    prompt: str
+    """A prompt's file name without ``.wav``; or, with *spoken*, words that are said."""
+    spoken: bool = False
+    within: float | None = None
+    """Seconds from the step's begin; the player's default if None."""
+    ending: Ending | None = None
+    line: int = _line()
+
+
+@frozen(kw_only=True)
+class Press:
+    """``keys 12#``: keys pressed as they are; their tones are recorded."""
+
+    digits: str
+    gap: float | None = None
+    """Seconds from one key to the next."""
+    line: int = _line()
+
+
+@frozen(kw_only=True)
+class Enter:
+    """``type $pin`` or ``type 1234``: an entry. A named answer is a secret: never shown, never recorded."""
+
+    answer: str = ""
+    """Name of the answer; empty where the digits stand in the script."""
+    digits: str = ""
+    gap: float | None = None
+    line: int = _line()
+
+
+@frozen(kw_only=True)
+class Play:
+    """``play FILE.wav``: the caller says what is in a file, found beside the script."""
+
+    file: str
+    line: int = _line()
+
+
+@frozen(kw_only=True)
+class Wait:
+    """``wait 2s``: the caller does nothing."""
+
+    seconds: float
+    line: int = _line()
+
+
+@frozen(kw_only=True)
+class Reach:
+    """``state NAME``: the flow enters a state; needs callflow's own event feed."""
+
+    name: str
+    within: float | None = None
+    line: int = _line()
+
+
+@frozen(kw_only=True)
+class Quiet:
+    """``quiet within 0.3s``: what the bot was saying when the caller last did something stopped that soon."""
+
+    within: float
+    of: Act | None = None
+    line: int = _line()
+
+
+@frozen
+class HangUp:
+    """``hangup``: the caller hangs up."""
+
+    line: int = _line()
+
+
+@frozen
+class Drop:
+    """``drop``: the connection is reset, without a word."""
+
+    line: int = _line()
+
+
+@frozen(kw_only=True)
+class Ended:
+    """``ended``: the call is over."""
+
+    by: Ender | None = None
+    within: float | None = None
+    line: int = _line()
+
+
+@frozen(kw_only=True)
+class Branch:
+    """``branch B``: the Passthru after the stream sends the call down this branch of Exotel's flow."""
+
+    way: Way
+    line: int = _line()
+
+
+Step = Ring | Hear | Press | Enter | Play | Wait | Reach | Quiet | HangUp | Drop | Ended | Branch
+"""Every kind of step."""
+
+Expectation = Hear | Reach | Quiet | Ended | Branch
+"""The steps that ask something of the bot; the others are what the caller does."""
+
+ACTS: Mapping[type[Step], Act] = {Press: Act.KEYS, Enter: Act.KEYS, Play: Act.PLAY}
+"""What a ``quiet`` line may be about."""
+
+_ENCODINGS = {Coding.PCM16: "base64", Coding.MULAW: "audio/x-mulaw"}
+
+
+@frozen(kw_only=True)
+class Header:
+    """Who calls whom, and over what kind of line."""
+
+    caller: str = CALLER
+    called: str = CALLED
+    seed: int | None = None
+    """Seed of every random choice of the line; None for another one each time."""
+    lag: float = 0.0
+    """Seconds that a message takes, each way."""
+    echoes: EchoesClearedMarks = "at once"
+    """When marks that a ``clear`` threw away come back; Exotel does not say (D25)."""
+    rate: int = 8000
+    """Hertz."""
+    coding: Coding = Coding.PCM16
+    breaks: frozenset[str] = frozenset()
+    """Ordering rules that this Exotel breaks on purpose, such as ``R4``."""
+    parameters: Mapping[str, str] = Factory(dict)
+
+    @property
+    def profile(self) -> Profile:
+        """The line that these lines ask for."""
+        return Profile(
+            echoes_cleared_marks=self.echoes,
+            sample_rate=self.rate,
+            coding=self.coding,
+            encoding=_ENCODINGS[self.coding],
+            breaks=self.breaks,
+        )
+
+
+@frozen(kw_only=True)
+class Script:
+    """A parsed call script."""
+
+    header: Header = Header()
+    steps: tuple[Step, ...]
+    path: Path | str = field(default="script.call", eq=False)
+    """Where it was read from, for messages."""
+
+    @property
+    def answers(self) -> frozenset[str]:
+        """Names of the answers that it types."""
+        return frozenset(step.answer for step in self.steps if isinstance(step, Enter) and step.answer)
