@@ -120,7 +120,7 @@ class Driver:
 
     def came(self) -> None:
         """Note that the far end is there: any message will do. Moves the stall and idle deadlines."""
-        self._last_message_at = trio.current_time()
+        self._last_message_at = self.ledger.alive_at = trio.current_time()
 
     def heard(self, media: Media) -> None:
         """Take the caller's audio to the taps. This runs for every frame of every call."""

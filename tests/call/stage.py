@@ -160,3 +160,20 @@ async def played(
 def said(phone: Telephone, *kinds: type[T]) -> list[T]:
     """What the server sent, of these kinds of message."""
     return [entry.message for entry in phone.log if entry.side == "out" and isinstance(entry.message, kinds)]
+
+
+def left_over(stage: Stage) -> dict[str, object]:
+    """What there still is of the calls of a server whose connections have ended."""
+    server = stage.server
+    left = {
+        "tasks": len(stage.nursery.child_tasks),
+        "live calls": len(server.registry.live),
+        "sockets": server.door.gate.sockets,
+        "sockets without start": server.door.gate.without_start,
+        "deadlines": [sorted(call.driver.deadlines.names) for call in server.calls if call.driver.deadlines.names],
+        "taps": [call.driver.taps for call in server.calls if call.driver.taps],
+        "playbacks": [len(call.driver.ledger.entries) for call in server.calls if call.driver.ledger.entries],
+        "calls without a record": sum(call.record is None for call in server.calls),
+        "failed connections": server.door.failed,
+    }
+    return {name: count for name, count in left.items() if count}

@@ -23,7 +23,7 @@ from callflow.session.timing import Timing
 from callflow.wire.exotel import LARGEST_MESSAGE, encode
 from callflow.wire.messages import Connected, Dtmf, Stop
 from tests.call.far_end import CONTINUATION, OPENING, PING, TEXT, UPGRADE, Peer, closing, dialled, frame, text
-from tests.call.stage import QUIET, Stage, in_virtual_time, played, ringing, serving
+from tests.call.stage import QUIET, Stage, in_virtual_time, left_over, played, ringing, serving
 
 Notes = list[str]
 C = Call[Notes]
@@ -81,23 +81,6 @@ def bank(prompts: Path) -> tuple[Flow[Notes], Notes]:
     """Make the flow; whatever ends a call of it is noted in the list."""
     notes: Notes = []
     return Flow("bank", start=Main, prompts=prompts, data=lambda: notes), notes
-
-
-def left_over(stage: Stage) -> dict[str, object]:
-    """What there still is of the calls of a server whose connections have ended."""
-    server = stage.server
-    left = {
-        "tasks": len(stage.nursery.child_tasks),
-        "live calls": len(server.registry.live),
-        "sockets": server.door.gate.sockets,
-        "sockets without start": server.door.gate.without_start,
-        "deadlines": [sorted(call.driver.deadlines.names) for call in server.calls if call.driver.deadlines.names],
-        "taps": [call.driver.taps for call in server.calls if call.driver.taps],
-        "playbacks": [len(call.driver.ledger.entries) for call in server.calls if call.driver.ledger.entries],
-        "calls without a record": sum(call.record is None for call in server.calls),
-        "failed connections": server.door.failed,
-    }
-    return {name: count for name, count in left.items() if count}
 
 
 # Each way to end.

@@ -311,3 +311,12 @@ async def test_rubbish_is_counted_and_survived(rubbish: str | bytes) -> None:
     take(rubbish, driver)
 
     assert (lines(driver, Kind.ODD), driver.ended_at) == ([("undecodable", {"verdict": "odd"})], None)
+
+
+async def test_the_ledger_knows_when_something_last_came(autojump_clock: MockClock) -> None:
+    driver = await streaming()
+    await trio.sleep(3.0)
+    driver.came()
+    await trio.sleep(4.0)
+
+    assert trio.current_time() - driver.ledger.alive_at == 4.0
