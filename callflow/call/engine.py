@@ -146,7 +146,7 @@ class Engine(Generic[D]):
         self._conduct = conduct = state.conduct(trio.current_time())
         self._own_prompt = None
         if state.options.typeahead == "drop":
-            self._ahead.flush()
+            self._drop_keys()
         if overrides(type(state), "run"):
             nursery.start_soon(self._run, state)
         step = conduct.enter(trio.current_time())
@@ -155,6 +155,11 @@ class Engine(Generic[D]):
             if end is not None:
                 return None if isinstance(end, Finish) else end
             step = await self._next_step()
+
+    def _drop_keys(self) -> None:
+        dropped = self._ahead.flush() + len(self._driver.mailbox.take_keys())
+        if dropped:
+            self._journal(Kind.KEY, "dropped", count=dropped)
 
     def _leave(self) -> None:
         """Silence first: a slow clean-up of the state must not delay the clear."""

@@ -74,6 +74,8 @@ def _import_alone(path: Path) -> ModuleType:
 
 def _from_name(name: str) -> ModuleType:
     _look_in(Path.cwd())
+    if "/" in name:
+        raise NoSuchFlow(f"{name}: there is no such module; for a file write {name}.py")
     if not all(name.split(".")):
         raise NoSuchFlow(f"{name!r} is no name of a module; FLOW is path/to/file.py or package.module")
     try:
@@ -81,7 +83,7 @@ def _from_name(name: str) -> ModuleType:
     except ModuleNotFoundError as missing:
         if not f"{name}.".startswith(f"{missing.name}."):
             raise  # found, but something that it imports is not there
-        file = name if "/" in name else name.replace(".", "/")
+        file = name.replace(".", "/")
         raise NoSuchFlow(f"{name}: there is no such module here; for a file write {file}.py") from missing
 
 

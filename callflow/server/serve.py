@@ -166,6 +166,7 @@ class Server:
         try:
             port = SocketPort(stream)
         except OSError:
+            stream.socket.close()
             return  # gone before we looked: nobody to serve
         await self.connect(port)
 

@@ -312,6 +312,39 @@ async def test_a_state_may_drop_what_was_typed_before_it(autojump_clock: MockClo
     assert (notes, spoken(stage)) == (["chose 2"], ["welcome.wav", "menu.wav"])
 
 
+class Fresh(State[Notes], timeout=5.0, typeahead="drop"):
+    """Wants no key that came before it, and asks nothing."""
+
+    def on_dtmf(self, call: C, key: Dtmf) -> Done:
+        call.data.append(f"pressed {key.digit}")
+        return Done()
+
+    def on_timeout(self, call: C) -> Done:
+        return Done()
+
+
+class Gate(Menu[Notes], prompt="menu.wav"):
+    @key("1")
+    def go(self, call: C) -> Fresh:
+        return Fresh()
+
+    def on_failed(self, call: C, why: Failed) -> Done:
+        return Done()
+
+
+async def test_a_state_may_drop_what_came_in_the_segment_that_led_to_it(
+    autojump_clock: MockClock, prompts: Path
+) -> None:
+    flow, notes = flow_of(Gate, prompts)
+    async with serving(flow) as stage:
+        peer = await dialled(stage.network, OPENING)
+        await peer.send(text(encode(Dtmf(digit="1"))) + text(encode(Dtmf(digit="2"))))
+        await peer.send(text(encode(Dtmf(digit="3"))))
+        peer.port.close()
+
+    assert (notes, keys_of(stage)) == (["pressed 3"], ["taken 1", "dropped", "taken 3"])
+
+
 async def test_keys_typed_ahead_for_an_attempt_that_failed_are_dropped(
     autojump_clock: MockClock, prompts: Path
 ) -> None:

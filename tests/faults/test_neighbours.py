@@ -173,6 +173,7 @@ async def neighbour(stage: Stage, number: int, log: list[LineEntry]) -> None:
         await phone.wait(0.003)  # between two frames
         await phone.press("1", hold=0.0)
         await phone.play(random.randbytes(8_000))
+        await phone.wait(0.003)
         await phone.hang_up()
         log.extend(phone.log)
 

@@ -8,7 +8,7 @@ import trio
 from trio.testing import MockClock, wait_all_tasks_blocked
 
 from callflow.line.ear import Ear
-from callflow.line.recognise import Recogniser
+from callflow.line.recognise import PAUSE, Recogniser
 from callflow.line.transcript import Conversation
 from tests.line.lines import MENU, PCM, PROMPTS, WELCOME, Line, States
 
@@ -87,6 +87,20 @@ async def test_nothing_more_comes_when_the_call_is_over_and_all_is_told(autojump
     ear = listening(line)
     before = ear.nothing_more
     line.close()
+
+    assert (before, ear.nothing_more) == (False, True)
+
+
+async def test_something_may_come_while_it_is_not_known_what_was_heard_last(autojump_clock: MockClock) -> None:
+    line = Line()
+    ear = listening(line)
+    line.playout.media(WELCOME.pcm, 0.0)
+    await trio.sleep(1.0)
+    line.close()
+    ear.take_in()
+    before = ear.nothing_more
+    await trio.sleep(PAUSE)
+    ear.take_in()
 
     assert (before, ear.nothing_more) == (False, True)
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 import trio
-from trio.testing import MockClock
+from trio.testing import MockClock, wait_all_tasks_blocked
 
 from callflow import Call, Dtmf, Flow, Hangup, PassthruReport, State, Verdict
 from callflow.call import journal as journals
@@ -34,7 +34,13 @@ class Listen(State[Notes], timeout=3000.0):
         call.data.append(dict(call.passthru))
 
     def on_dtmf(self, call: C, key: Dtmf) -> Bye | Person | None:
-        return {"1": Bye(), "2": Person()}.get(key.digit)
+        match key.digit:
+            case "1":
+                return Bye()
+            case "2":
+                return Person()
+            case _:
+                return None
 
     def on_timeout(self, call: C) -> Bye:
         return Bye()
@@ -60,7 +66,8 @@ def ring_at(stage: Stage, **line: Any) -> Any:
 
 async def ask(stage: Stage, **said: Any) -> int:
     """Ask the Passthru before the stream, unless *said* otherwise."""
-    return await passthru(stage.network.dial, **({"call_sid": SID, "before": True} | said))
+    asked: dict[str, Any] = {"call_sid": SID, "before": True} | said
+    return await passthru(stage.network.dial, **asked)
 
 
 async def ask_after(stage: Stage, phone: Telephone | None = None, call_sid: str = SID) -> int:
@@ -159,6 +166,7 @@ async def test_a_call_that_ended_is_announced_no_more(autojump_clock: MockClock)
     async with serving(make_flow()) as stage:
         await ask(stage)
         async with ring_at(stage):
+            await wait_all_tasks_blocked()
             during = await counts(stage)
         after = await counts(stage)
 
@@ -207,15 +215,14 @@ async def test_a_passthru_that_is_repeated_while_it_is_judged_waits_for_the_same
 
 
 async def test_a_passthru_that_is_repeated_after_a_failure_is_judged_afresh(autojump_clock: MockClock) -> None:
-    verdicts = [ValueError("the database sleeps"), Verdict(302)]
+    verdicts: list[Verdict | ValueError] = [ValueError("the database sleeps"), Verdict(302)]
 
     async def judge(_: PassthruReport) -> Verdict:
         await trio.sleep(0.5)
-        match verdicts.pop(0):
-            case Verdict() as verdict:
-                return verdict
-            case error:
-                raise error
+        verdict = verdicts.pop(0)
+        if isinstance(verdict, ValueError):
+            raise verdict
+        return verdict
 
     answers: list[int] = []
 
@@ -267,7 +274,7 @@ async def test_a_function_that_fails_has_the_fallback_answered_in_time(
         answer = await ask(stage)
         took = trio.current_time() - asked_at
 
-    assert (answer, took) == (fallback, pytest.approx(seconds))
+    assert (answer, round(took, 6)) == (fallback, seconds)
 
 
 @pytest.mark.parametrize("judge", [raises, sleeps, forgets])
@@ -287,9 +294,7 @@ async def test_a_function_that_returns_no_verdict_is_told_what_to_return(
     async with serving(make_flow(forgets)) as stage:
         await ask(stage)
 
-    assert (
-        "passthru= of Flow('bank') returned None; return Verdict(200), or Verdict(302) for branch B"
-    ) in caplog.text
+    assert ("passthru= of Flow('bank') returned None; return Verdict(200), or Verdict(302) for branch B") in caplog.text
 
 
 # Calls that never come.
@@ -385,11 +390,11 @@ async def test_the_branch_is_known_while_the_call_is_closing(autojump_clock: Moc
     async with serving(make_flow()) as stage:
         peer = await dialled(stage.network, text(encode(Connected())), text(encode(start)))
         await peer.send(text(encode(Dtmf(digit="2", stream_sid="s1"))))
-        live = len(stage.server.registry.live)
+        closing = (peer.codes, len(stage.server.registry.live))
         answer = await ask_after(stage)
         peer.port.close()
 
-    assert (peer.codes, live, answer) == ([1000], 1, 302)
+    assert (closing, answer) == (([1000], 1), 302)
 
 
 async def test_a_call_under_way_goes_on_with_branch_a(autojump_clock: MockClock) -> None:
@@ -426,6 +431,7 @@ async def test_of_ended_calls_the_oldest_is_forgotten_first(
 
 async def test_two_calls_of_one_name_are_both_there(autojump_clock: MockClock) -> None:
     async with serving(make_flow()) as stage, ring_at(stage), ring_at(stage):
+        await wait_all_tasks_blocked()
         told = await counts(stage)
 
     assert (told["calls"], len(stage.server.records)) == (2, 2)
