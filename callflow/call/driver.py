@@ -49,6 +49,13 @@ from callflow.wire.exotel import Outgoing
 from callflow.wire.messages import Clear, Dtmf, Mark, Media, Start, Stop
 
 
+UNTAPPED = 1.0
+"""Seconds of a call in which audio is kept for a tap: ``start`` and the first audio may come in one segment."""
+
+UNTAPPED_BYTES = 48_000
+"""As much as comes in that time at the highest rate."""
+
+
 class Driver:
     """Holds the pure parts of one call together.
 
@@ -82,6 +89,7 @@ class Driver:
         the key is for the flow at all."""
         self._oddities: set[str] = set()
         self.taps: tuple[Callable[[bytes], None], ...] = ()
+        self._untapped: list[bytes] | None = []
         self.media_in = 0
         self.media_out = 0
         self._link: Link | None = None
@@ -131,11 +139,29 @@ class Driver:
 
     def _take_audio(self, payload: bytes) -> None:
         self.media_in += 1
-        if not self.taps:
-            return
+        if self.taps:
+            self._to_taps(payload)
+        elif self._untapped is not None:
+            self._keep_untapped(self._untapped, payload)
+
+    def _to_taps(self, payload: bytes) -> None:
         audio = payload if self.raw else self._whole.feed(payload)
         for tap in self.taps:
             tap(audio)
+
+    def _keep_untapped(self, kept: list[bytes], payload: bytes) -> None:
+        """Keep what comes before the first state can have a tap; a flow that has none soon gets none of it."""
+        if self.seconds > UNTAPPED:
+            self._untapped = None
+        elif sum(map(len, kept)) + len(payload) <= UNTAPPED_BYTES:
+            kept.append(payload)
+
+    def add_tap(self, tap: Callable[[bytes], None]) -> None:
+        """Have *tap* called with the caller's audio; the first one of a call also gets what came before it."""
+        self.taps = (*self.taps, tap)
+        missed, self._untapped = self._untapped, None
+        for payload in missed or ():
+            self._to_taps(payload)
 
     # The link.
 

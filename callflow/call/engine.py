@@ -364,7 +364,7 @@ class Engine(Generic[D]):
                 self._driver.taps = ()
                 self._driver.mailbox.put(TapFailed(raised))
 
-        self._driver.taps = (*self._driver.taps, guarded)
+        self._driver.add_tap(guarded)
 
     # The end.
 

@@ -147,6 +147,8 @@ Input = (
 class Verdict(enum.Enum):
     """What the session made of an input."""
 
+    __hash__ = object.__hash__  # members are single; Enum's own hash is a Python call, made for every frame
+
     MOVED = "moved"
     """Another state."""
     KEPT = "kept"

@@ -45,6 +45,8 @@ from callflow.wire.messages import Clear, Connected, Dtmf, Mark, Media, Start, S
 class S(enum.Enum):
     """States of the session."""
 
+    __hash__ = object.__hash__  # members are single; Enum's own hash is a Python call, made for every frame
+
     IDLE = "idle"
     PASSTHRU = "passthru-received"
     ACCEPTED = "accepted"
@@ -65,6 +67,8 @@ OPENING = (S.ACCEPTED, S.CONNECTED)
 
 class In(enum.Enum):
     """Kinds of input: the table's lines. The value is the name in the documents."""
+
+    __hash__ = object.__hash__  # as in ``S``
 
     PASSTHRU = "Passthru"
     SOCKET_OPENED = "socket opened"
@@ -238,6 +242,8 @@ def otherwise(facts: Facts, event: Input) -> bool:
 
 class Effect(enum.Enum):
     """What a row does besides moving. Each is one method of the machine; none of them looks at the state."""
+
+    __hash__ = object.__hash__  # as in ``S``
 
     NOTHING = "nothing"
     ANNOUNCE = "note the Passthru"

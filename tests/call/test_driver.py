@@ -320,3 +320,35 @@ async def test_the_ledger_knows_when_something_last_came(autojump_clock: MockClo
     await trio.sleep(4.0)
 
     assert trio.current_time() - driver.ledger.alive_at == 4.0
+
+
+async def test_the_first_tap_gets_what_came_before_it() -> None:
+    driver = await streaming(raw=True)
+    heard: list[bytes] = []
+    driver.heard(media(b"one"))
+    driver.heard(media(b"two"))
+    driver.add_tap(heard.append)
+    driver.heard(media(b"three"))
+
+    assert heard == [b"one", b"two", b"three"]
+
+
+async def test_a_late_tap_gets_nothing_old(autojump_clock: MockClock) -> None:
+    driver = await streaming(raw=True)
+    heard: list[bytes] = []
+    driver.heard(media(b"one"))
+    await trio.sleep(1.5)
+    driver.heard(media(b"two"))
+    driver.add_tap(heard.append)
+
+    assert heard == []
+
+
+async def test_a_flood_before_the_first_tap_is_not_kept_without_end() -> None:
+    driver = await streaming(raw=True)
+    heard: list[bytes] = []
+    for _ in range(10):
+        driver.heard(media(bytes(10_000)))
+    driver.add_tap(heard.append)
+
+    assert sum(map(len, heard)) == 40_000
