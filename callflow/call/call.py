@@ -151,6 +151,10 @@ class CallTask:
         logger.warning("message ignored", extra={**names, "kind": what, "verdict": verdict.value})
 
     def _over_before_start(self, cause: EndCause) -> None:
+        if cause is not EndCause.DRAIN:
+            seen = self.driver.session.counts[Verdict.ODD]
+            extra = {"peer": self.socket.link.peer, "cause": cause.value, "odd_messages": seen}
+            logger.warning("stream without start", extra=extra)
         self._news.set()
 
     def _started(self, start: Start) -> None:

@@ -48,7 +48,6 @@ from callflow.wire.audio import AudioFormat, WholeSamples
 from callflow.wire.exotel import Outgoing
 from callflow.wire.messages import Clear, Dtmf, Mark, Media, Start, Stop
 
-
 UNTAPPED = 1.0
 """Seconds of a call in which audio is kept for a tap: ``start`` and the first audio may come in one segment."""
 
@@ -279,7 +278,7 @@ class Driver:
         kind, details = _describe(event, verdict)
         what = kind_of(event).value
         self.journal.add(trio.current_time(), kind, what, verdict=verdict.value, **details)
-        if kind is Kind.ODD and what not in self._oddities and self.ended_at is None:
+        if verdict in (Verdict.ODD, Verdict.IGNORED) and what not in self._oddities and self.ended_at is None:
             self._oddities.add(what)
             self.on_odd(what, verdict)
 

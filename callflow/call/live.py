@@ -167,8 +167,8 @@ class LiveCall(Call[D]):
         return playback
 
     def release(self) -> None:
-        """Wake whoever waits for any of those: a state that is left, or a call that is over, handles no event more."""
-        for entry in [entry for entry in self._unsettled if entry.result is not None]:
+        """Wake whoever still waits for a playback: all have their fate, and nobody handles the events that say so."""
+        for entry in list(self._unsettled):
             self.settled(entry)
 
     def _clip(self, prompt: Prompt) -> Clip:

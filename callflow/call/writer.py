@@ -150,9 +150,7 @@ class Writer:
         while True:
             if self._link is not None and self._link.blocked:
                 await self._link.flush(self._timing.write)
-            due = self.pump()
-            if self._link is not None and self._link.blocked:
-                continue
+            due = self.pump()  # if the link is blocked by it, that woke us already
             with trio.move_on_at(float("inf") if due is None else due):
                 await self._work.wait()
             self._work = trio.Event()

@@ -105,6 +105,29 @@ def _check_handler(cls: type, name: str, member: Any) -> None:
         raise FlowDefinitionError(
             f"{where} does not say where it goes; annotate its return with the states it may go to, or with None"
         )
+    _check_parameters(where, cls, name, member)
+
+
+def _check_parameters(where: str, cls: type, name: str, member: Callable[..., Any]) -> None:
+    """Check that a handler can be called with what it will be given."""
+    ways = [["self", "call"], ["self", "call", "key"]] if is_of_key(cls, name) else [_parameters_of(cls, name)]
+    if not any(_accepts(member, len(way)) for way in ways):
+        told = " or ".join(f"{name}({', '.join(way)})" for way in ways)
+        raise FlowDefinitionError(f"{where} cannot be called with what it is given; write it as {told}")
+
+
+def _parameters_of(cls: type, hook: str) -> list[str]:
+    """Name the parameters of a hook as its kind has it."""
+    original = next(vars(base)[hook] for base in cls.__mro__ if is_kind(base) and hook in vars(base))
+    return list(inspect.signature(original).parameters)
+
+
+def _accepts(member: Callable[..., Any], count: int) -> bool:
+    try:
+        inspect.signature(member).bind(*range(count))
+    except TypeError:
+        return False
+    return True
 
 
 def _check_keys(cls: type) -> None:

@@ -145,8 +145,18 @@ class Flow(Generic[D]):
         return named
 
 
+def _check_factory(name: str, factory: object) -> None:
+    if not callable(factory):
+        kind = type(factory).__name__
+        raise FlowDefinitionError(
+            f"Flow({name!r}): data={factory!r} cannot be called; write data={kind}, not data={kind}(…): "
+            "every call gets data of its own"
+        )
+
+
 def _takes_argument(name: str, factory: Callable[..., Any]) -> bool:
     """Whether a data factory wants ``Started``: it does if it has a parameter without a default."""
+    _check_factory(name, factory)
     try:
         parameters = inspect.signature(factory).parameters.values()
     except ValueError:

@@ -81,6 +81,10 @@ class RequestHead:
         return "websocket" in self.tokens("upgrade")
 
 
+_TLS_HANDSHAKE = b"\x16"
+"""First byte of a client that means wss or https; without a look at it, it would wait for ten seconds."""
+
+
 class HeadReader:
     """Takes bytes as they come until they make a head.
 
@@ -102,6 +106,8 @@ class HeadReader:
             BadHead: It cannot become a head that we take.
         """
         self._received += data
+        if self._received[:1] == _TLS_HANDSHAKE:
+            raise BadHead(400, "this port speaks no TLS; put a proxy that does in front, or use ws:// and http://")
         while (end := self._received.find(b"\n", self._line_start)) >= 0:
             line = self._received[self._line_start : end + 1]
             self._line_start = end + 1

@@ -31,6 +31,9 @@ MOST_ANNOUNCED = 1_000
 MOST_ENDED = 1_000
 """Ended calls whose last Passthru may still come."""
 
+MOST_JOURNALS = 20
+"""Ended calls whose journal can still be read: it may hold some megabytes, if somebody floods the call."""
+
 FOLLOW_WAIT = 10.0
 """Seconds that a reader of a journal waits for its call to begin: Exotel's own time for a handshake."""
 
@@ -48,10 +51,9 @@ class Announced:
 class Ended:
     """What is kept of a call that is over."""
 
+    stream_sid: str
     branch: int
     """What its next Passthru is answered."""
-    journal: Journal | None
-    """For those who read along late; None where nobody may."""
 
 
 @define(eq=False)
@@ -72,6 +74,7 @@ class Registry:
     """Passthrus that changed nothing, by reason."""
     _live: dict[str, CallTask] = Factory(dict)
     _ended: OrderedDict[str, Ended] = Factory(OrderedDict)
+    _journals: OrderedDict[str, Journal] = Factory(OrderedDict)
     _announced: OrderedDict[str, Announced] = Factory(OrderedDict)
     _deciding: dict[str, trio.Event] = Factory(dict)
     _news: trio.Event = Factory(trio.Event)
@@ -93,11 +96,14 @@ class Registry:
         if self._live.pop(task.call_id, None) is None or task.start is None:
             return
         self._announced.pop(task.start.call_sid, None)
-        journal = task.driver.journal if self.follow else None
-        self._ended[task.start.call_sid] = Ended(_branch_of(task), journal)
-        self._ended.move_to_end(task.start.call_sid)
-        while len(self._ended) > MOST_ENDED:
-            self._ended.popitem(last=False)
+        call_sid = task.start.call_sid
+        self._ended[call_sid] = Ended(task.driver.session.stream_sid, _branch_of(task))
+        self._ended.move_to_end(call_sid)
+        _forget_oldest(self._ended, MOST_ENDED)
+        if self.follow:
+            self._journals[call_sid] = task.driver.journal
+            self._journals.move_to_end(call_sid)
+            _forget_oldest(self._journals, MOST_JOURNALS)
         self._changed()
 
     def announced(self, call_sid: str) -> Mapping[str, str]:
@@ -116,8 +122,7 @@ class Registry:
         self._news = trio.Event()
 
     def _find(self, call_sid: str) -> CallTask | None:
-        live = (task for task in self._live.values() if task.start is not None and task.start.call_sid == call_sid)
-        return next(live, None)
+        return next((task for task in self._live.values() if _call_sid(task) == call_sid), None)
 
     # Passthru.
 
@@ -133,15 +138,23 @@ class Registry:
         if flow not in (None, self.flow.name):
             self.flagged["unknown flow"] += 1
             return 200
-        task = self._find(report.call_sid)
-        if task is not None:
-            return _branch_of(task)
-        if report.call_sid in self._ended:
-            return self._ended[report.call_sid].branch
+        branch = self._branch(report)
+        if branch is not None:
+            return branch
         if report.after_stream:
             self.flagged["unknown call"] += 1
             return 200
         return (await self._announce(report)).status
+
+    def _branch(self, report: PassthruReport) -> int | None:
+        """Find the branch of the stream that a Passthru names, else of the call that it names; None if there is none."""
+        named = report.stream.stream_sid if report.stream is not None else None
+        live = [task for task in self._live.values() if _call_sid(task) == report.call_sid]
+        ended = self._ended.get(report.call_sid)
+        if ended is not None and (ended.stream_sid == named or not live):
+            return ended.branch
+        live.sort(key=lambda task: task.driver.session.stream_sid != named)
+        return _branch_of(live[0]) if live else None
 
     async def _announce(self, report: PassthruReport) -> Verdict:
         """Judge a call once, also when its Passthru is repeated while it is being judged (first writer wins)."""
@@ -222,7 +235,7 @@ class Registry:
         with trio.move_on_after(FOLLOW_WAIT):
             while (task := self._find(call_sid)) is None:
                 if call_sid in self._ended:
-                    return self._ended[call_sid].journal
+                    return self._journals.get(call_sid)
                 await self._news.wait()
             return task.driver.journal
         return None
@@ -231,6 +244,15 @@ class Registry:
 def _since(journal: Journal, n: int) -> list[Entry]:
     """List the entries that are newer than number *n*. A copy: more come while it is read."""
     return list(islice(journal.entries, n - journal.forgotten, None))
+
+
+def _call_sid(task: CallTask) -> str:
+    return "" if task.start is None else task.start.call_sid
+
+
+def _forget_oldest(kept: OrderedDict[str, Any], most: int) -> None:
+    while len(kept) > most:
+        kept.popitem(last=False)
 
 
 def _branch_of(task: CallTask) -> int:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import logging
 import random
 import signal
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 from typing import Any
 
 import attrs
@@ -56,6 +56,8 @@ class Server:
     door: Door = field(init=False)
     records: list[CallRecord] = field(factory=list, init=False)
     """Records of ended calls, newest last; at most a thousand are kept."""
+    _patience: trio.CancelScope = field(factory=trio.CancelScope, init=False)
+    """The wait for running calls while the server drains."""
 
     def __attrs_post_init__(self) -> None:
         settings = self.settings
@@ -133,7 +135,8 @@ class Server:
         *,
         task_status: trio.TaskStatus[int] = trio.TASK_STATUS_IGNORED,
     ) -> None:
-        """Listen until cancelled or told to stop by SIGTERM or SIGINT; then drain, and return.
+        """Listen until cancelled or told to stop by SIGTERM or SIGINT; then drain, and return. A second signal ends
+        the calls that are still there at once.
 
         Args:
             listeners: Open listeners; the settings' host and port if None.
@@ -149,14 +152,16 @@ class Server:
         self.load()
         if listeners is None:
             listeners = await trio.open_tcp_listeners(self.settings.port, host=self.settings.host)
-        async with trio.open_nursery() as nursery:
-            nursery.start_soon(self._listen, listeners, nursery)
-            log.info("server started", extra={"port": _port_of(listeners), "flow": self.flow.name})
-            task_status.started(_port_of(listeners))
-            await self._told_to_stop()
-            # Still listening: calls that end meanwhile have a Passthru to come, and whoever is refused is told so.
-            await self.drain()
-            nursery.cancel_scope.cancel()
+        with trio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals:
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(self._listen, listeners, nursery)
+                log.info("server started", extra={"port": _port_of(listeners), "flow": self.flow.name})
+                task_status.started(_port_of(listeners))
+                await anext(signals)
+                nursery.start_soon(self._hurry, signals)
+                # Still listening: calls that end meanwhile have a Passthru to come, and whoever is refused is told so.
+                await self.drain()
+                nursery.cancel_scope.cancel()
         log.info("server stopped")
 
     async def _listen(self, listeners: Sequence[trio.SocketListener], connections: trio.Nursery) -> None:
@@ -170,10 +175,10 @@ class Server:
             return  # gone before we looked: nobody to serve
         await self.connect(port)
 
-    async def _told_to_stop(self) -> None:
-        with trio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals:
-            async for _ in signals:
-                return
+    async def _hurry(self, signals: AsyncIterator[int]) -> None:
+        """A second signal means now: running calls are not waited for."""
+        async for _ in signals:
+            self._patience.cancel()
 
     async def drain(self) -> None:
         """Refuse new calls, let running ones end for as long as is set, then end them with 1012.
@@ -183,7 +188,8 @@ class Server:
         """
         self.door.draining, self.registry.is_ready = True, False
         log.info("server draining", extra={"calls": len(self.registry.live)})
-        with trio.move_on_after(self.settings.drain):
+        self._patience.deadline = trio.current_time() + self.settings.drain
+        with self._patience:
             await self.registry.wait_no_calls()
         for task in self.registry.live:
             task.hang_up(EndCause.DRAIN, 1012)

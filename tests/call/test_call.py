@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from pathlib import Path
+from random import Random
 
 import pytest
 import trio
@@ -13,6 +14,7 @@ from hypothesis import strategies as st
 from trio.testing import MockClock, wait_all_tasks_blocked
 
 from callflow import Call, EndCause, EndedBy, EndedCall, Failed, Flow, Hangup, Menu, State, key
+from callflow.call.call import CallTask, LineSettings, Socket
 from callflow.call.journal import Kind
 from callflow.call.link import MOST_FRAGMENTS
 from callflow.call.port import BytePort
@@ -22,7 +24,7 @@ from callflow.server.settings import Settings
 from callflow.session.timing import Timing
 from callflow.wire.exotel import LARGEST_MESSAGE, encode
 from callflow.wire.messages import Connected, Dtmf, Stop
-from tests.call.far_end import CONTINUATION, OPENING, PING, TEXT, UPGRADE, Peer, closing, dialled, frame, text
+from tests.call.far_end import CONTINUATION, OPENING, PING, TEXT, UPGRADE, Peer, closing, dialled, frame, linked, text
 from tests.call.stage import QUIET, Stage, in_virtual_time, left_over, played, ringing, serving
 
 Notes = list[str]
@@ -376,6 +378,26 @@ async def test_a_cancelled_call_has_its_record_and_its_peer_a_close_frame(
         nursery.cancel_scope.cancel()
 
     assert ([record.cause for record in server.records], peer.codes) == (causes, [1012])
+
+
+async def test_a_cancelled_call_gives_its_link_back(autojump_clock: MockClock, prompts: Path) -> None:
+    link, peer = await linked(OPENING)
+    task = CallTask(
+        flow=bank(prompts)[0],
+        socket=Socket(link=link, parameters={}),
+        settings=LineSettings(),
+        call_id="call",
+        announced=lambda call_sid: {},
+        begun=lambda task: None,
+        chance=Random(0),
+    )
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(task.run)
+        await wait_all_tasks_blocked()
+        nursery.cancel_scope.cancel()
+    peer.read_now()
+
+    assert peer.ended == "end"
 
 
 async def test_a_fault_of_our_own_ends_the_call_with_a_record(

@@ -373,7 +373,7 @@ async def test_a_first_state_that_cannot_be_made_ends_the_call(
 
 
 @pytest.mark.parametrize("error", [LookupError("nothing there"), SystemExit("that was it")])
-async def test_a_tap_that_raises_ends_the_call(
+async def test_a_tap_that_raises_ends_the_call_and_hears_no_more(
     autojump_clock: MockClock, prompts: Path, caplog: pytest.LogCaptureFixture, error: BaseException
 ) -> None:
     heard: list[bytes] = []
@@ -384,19 +384,21 @@ async def test_a_tap_that_raises_ends_the_call(
 
         def listen(self, audio: bytes) -> None:
             heard.append(audio)
-            if len(heard) == 3:
-                raise error
+            raise error
 
         def on_timeout(self, call: C) -> None:
             """Stay."""
 
     flow, _ = flow_of(Listening, prompts)
-    _, stage = await played(flow, line={"profile": Profile()})
+    async with serving(flow) as stage:
+        peer = await dialled(stage.network, OPENING)
+        await peer.send(text(encode(Media(payload=bytes(320)))) * 2)
+        await peer.read()
 
-    assert (len(heard), stage.record.cause, stage.record.seconds, failure(caplog)) == (
-        3,
+    assert (len(heard), stage.record.cause, peer.codes, failure(caplog)) == (
+        1,
         EndCause.APP_ERROR,
-        0.06,
+        [1011],
         ("Listening.tap", repr(error)),
     )
 
@@ -461,6 +463,24 @@ async def test_a_slow_clean_up_does_not_delay_the_clear(autojump_clock: MockCloc
     entered = [entry.at for entry in stage.journal(Kind.STATE) if entry.what == "entered"]
 
     assert (cleared_at, entered, notes) == (1.0, [0.0, 2.5], ["cleaned up at 2.5"])
+
+
+async def test_a_state_that_is_left_is_timed_no_more(autojump_clock: MockClock, prompts: Path) -> None:
+    class Pressed(Clinging, timeout=60.0):
+        def on_dtmf(self, call: C, key: Dtmf) -> Done:
+            return Done()
+
+        async def run(self, call: C) -> None:
+            with trio.CancelScope(shield=True):
+                await trio.sleep(1.5)
+
+    flow, _ = flow_of(Pressed, prompts)
+    async with ringing(flow) as (phone, stage):
+        await phone.press("1", hold=0.0)
+        await phone.wait(0.5)
+        names = stage.call.driver.deadlines.names
+
+    assert ("leaving a state" in names, "state" in names) == (True, False)
 
 
 async def test_a_state_that_does_not_end_in_time_ends_the_call(

@@ -389,9 +389,10 @@ async def test_finishing_reads_on_until_the_peer_has_answered(autojump_clock: Mo
         await trio.sleep(1.0)
         await peer.send(text("on its way"), closing(1000))
 
-    assert (link.gone, peer.read_now()[-1].opcode, peer.ended, trio.current_time()) == (
+    assert (await link.receive(), link.gone, peer.codes, peer.ended, trio.current_time()) == (
+        None,
         Gone(cause=EndCause.PEER_GONE, code=1000, clean=True),
-        CLOSE,
+        [1000],
         "end",
         1.0,
     )
@@ -424,6 +425,18 @@ async def test_after_a_fault_the_peer_has_time_to_read_why(autojump_clock: MockC
     await link.finish(5.0)
 
     assert (trio.current_time(), peer.codes, peer.ended) == (LINGER, [1002], "end")
+
+
+async def test_after_a_fault_our_direction_ends_at_once(autojump_clock: MockClock) -> None:
+    link, peer = await linked()
+    await peer.send(frame(3))
+    await link.receive()
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(link.finish, 5.0)
+        await wait_all_tasks_blocked()
+        peer.read_now()
+
+    assert (peer.codes, peer.frames[-1].at, peer.ended) == ([1002], 0.0, "end")
 
 
 async def test_a_peer_that_has_read_why_and_left_is_not_waited_for(autojump_clock: MockClock) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import wave
 from collections.abc import Awaitable, Callable
 from pathlib import Path
@@ -21,6 +20,7 @@ from callflow.line.profile import Profile
 from callflow.server.settings import Settings
 from callflow.session.inputs import EndCause
 from callflow.wire.audio import Coding
+from callflow.wire.exotel import encode
 from callflow.wire.messages import Clear, Media
 from tests.call.far_end import OPENING, dialled, text
 from tests.call.stage import LINE, PROMPTS, Stage, played, said, serving, tone
@@ -324,17 +324,31 @@ async def test_low_latency_chunks_are_whole_blocks_of_about_20_ms(
 # Listening.
 
 
-async def test_a_tap_hears_whole_samples_as_long_as_its_state_lives(autojump_clock: MockClock, prompts: Path) -> None:
-    async def script(call: C) -> None:
-        call.tap(call.data.append)
-        await trio.sleep(1.0)
+class Deaf(State[Notes], timeout=20.0):
+    """Listens to nothing."""
 
-    flow, notes = doing(script, prompts)
-    async with serving(flow) as stage:
+    def on_timeout(self, call: C) -> Done:
+        return Done()
+
+
+class Listening(State[Notes], timeout=1.0):
+    """Notes what it hears, for a second."""
+
+    async def run(self, call: C) -> None:
+        call.tap(call.data.append)
+
+    def on_timeout(self, call: C) -> Deaf:
+        return Deaf()
+
+
+async def test_a_tap_hears_whole_samples_as_long_as_its_state_lives(autojump_clock: MockClock, prompts: Path) -> None:
+    notes: Notes = []
+    async with serving(Flow("bank", start=Listening, prompts=prompts, data=lambda: notes)) as stage:
         peer = await dialled(stage.network, OPENING)
         for payload in (b"123", b"456"):
-            await peer.send(text(f'{{"event":"media","media":{{"payload":"{encoded(payload)}"}}}}'))
+            await peer.send(text(encode(Media(payload=payload))))
         await trio.sleep(2.0)
+        await peer.send(text(encode(Media(payload=b"too late"))))
         peer.port.close()
 
     assert notes == [b"12", b"3456"]
@@ -356,10 +370,6 @@ async def test_several_taps_hear_the_same(autojump_clock: MockClock, prompts: Pa
     await played(flow, line={"profile": Profile()})
 
     assert notes == [16_000, 16_000]
-
-
-def encoded(payload: bytes) -> str:
-    return base64.b64encode(payload).decode()
 
 
 # Relays.

@@ -304,11 +304,40 @@ async def test_the_rest_of_a_playback_waits_for_a_peer_that_freezes(autojump_clo
 
 async def test_a_lost_link_is_written_to_no_more(autojump_clock: MockClock) -> None:
     async with streaming() as line:
-        line.play(tone(440, 5.0))
+        entry = line.play(tone(440, 5.0))
         line.link.abort()
         await trio.sleep(5.0)
 
-    assert len(line.media_at()) == 3
+    assert (len(line.media_at()), round(entry.sent, 3)) == (3, 3 * CHUNK)
+
+
+async def test_a_relay_that_the_peer_kept_waiting_is_sent_when_it_reads(autojump_clock: MockClock) -> None:
+    link, peer = await linked(conditions=Conditions(capacity=1_000))
+    driver = Driver(TIMING, raw=True)
+    driver.feed(SocketOpened())
+    driver.feed(START)
+    driver.adopt(link, LINE, START)
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(driver.writer.run)
+        await wait_all_tasks_blocked()
+        driver.writer.relay(bytes(3_200))
+        driver.writer.relay(bytes(320))
+        await trio.sleep(1.0)
+        nursery.start_soon(peer.read)
+        await trio.sleep(1.0)
+        nursery.cancel_scope.cancel()
+
+    assert [len(m.payload) for m in peer.messages if isinstance(m, Media)] == [3_200, 320]
+
+
+async def test_what_ran_on_a_link_is_not_continued_on_the_next(autojump_clock: MockClock) -> None:
+    async with streaming() as line:
+        line.play(tone(440, 5.0))
+        link, peer = await linked()
+        line.driver.adopt(link, LINE, START)
+        await trio.sleep(5.0)
+
+    assert (kinds(line.got), peer.read_now()) == (["Media"] * 3, [])
 
 
 # The end.
@@ -318,9 +347,9 @@ async def test_nothing_is_written_after_the_end(autojump_clock: MockClock) -> No
     async with streaming() as line:
         line.play(tone(440, 5.0))
         line.driver.feed(Stop())
+        await trio.sleep(5.0)
         line.driver.writer.clear()
         line.driver.writer.relay(bytes(320))
-        await trio.sleep(5.0)
 
     assert kinds(line.got) == ["Media"] * 3
 

@@ -364,3 +364,8 @@ def test_limits_can_be_lowered() -> None:
 
     with pytest.raises(BadHead, match="longer than 30 bytes"):
         reader.feed(GET)
+
+
+def test_a_tls_hello_is_refused_at_its_first_byte() -> None:
+    with pytest.raises(BadHead, match="speaks no TLS"):
+        HeadReader().feed(b"\x16")
