@@ -166,7 +166,7 @@ def find_script(name: Path) -> Path:
     places = [name, Path(f"{name}.call"), EXAMPLE_CALLS / f"{name}.call"]
     found = next((place for place in places if place.is_file()), None)
     if found is None:
-        known = sorted(path.stem for folder in (Path(), EXAMPLE_CALLS) for path in folder.glob("*.call"))
+        known = sorted({path.stem for folder in (Path(), EXAMPLE_CALLS) for path in folder.glob("*.call")})
         near = difflib.get_close_matches(str(name), known, n=1)
         there = f"there are {', '.join(known)}" if known else "give the path of a .call file"
         cure = f"did you mean {near[0]}?" if near else there

@@ -36,7 +36,7 @@ app = cyclopts.App(
 
 @app.default
 async def example(*, once: bool = False, host: str | None = None, port: int | None = None) -> int:
-    """Serve the example IVR; without a terminal, or with --once, make one call to it instead.
+    """Serve the example IVR; with --once, or without a terminal and an address, make one call to it instead.
 
     Args:
         once: Make one scripted call, print it, save what was heard as a stereo WAV, and end: 0 if the call went as the
@@ -47,7 +47,8 @@ async def example(*, once: bool = False, host: str | None = None, port: int | No
     if not EXAMPLE.is_dir():
         raise CallflowError(f"{EXAMPLE} is not there; it comes with a checkout of the project, not with the package")
     flow = load_flow(str(EXAMPLE / "ivr.py"))
-    if once or not sys.stdin.isatty():
+    placed = host is not None or port is not None  # whoever names a place wants it served there, under nohup too
+    if once or not (placed or sys.stdin.isatty()):
         return await _call_once(flow)
     show_logs()
     settings = load_settings({"host": host, "port": port, "feed": True}, os.environ)

@@ -157,3 +157,11 @@ def test_the_process_ends_with_the_commands_code(
 
     printed = capsys.readouterr()
     assert (ended.value.code, told in printed.out + printed.err, app.name) == (code, True, ("./run",))
+
+
+async def test_without_a_terminal_a_named_place_is_served(seat: Seat) -> None:
+    seat.at_terminal = False
+
+    await example(port=83)
+
+    assert (seat.served[0][1].port, seat.called) == (83, [])
