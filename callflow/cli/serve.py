@@ -76,7 +76,8 @@ async def answer(flow: Flow[Any], settings: Settings, announced: Callable[[Flow[
     try:
         listeners = await trio.open_tcp_listeners(settings.port, host=settings.host)
     except OSError as taken:
-        print(f"cannot listen on {settings.host}:{settings.port}: {taken}; give another --host or --port", file=sys.stderr)
+        where = f"{settings.host}:{settings.port}"
+        print(f"callflow: cannot listen on {where}: {taken}; give another --host or --port", file=sys.stderr)
         return 1
     async with trio.open_nursery() as nursery:
         listening: int = await nursery.start(server.run, listeners)

@@ -147,7 +147,7 @@ class Registry:
         return (await self._announce(report)).status
 
     def _branch(self, report: PassthruReport) -> int | None:
-        """Find the branch of the stream that a Passthru names, else of the call that it names; None if there is none."""
+        """Find the branch of the stream that a Passthru names, else of its call; None if there is none."""
         named = report.stream.stream_sid if report.stream is not None else None
         live = [task for task in self._live.values() if _call_sid(task) == report.call_sid]
         ended = self._ended.get(report.call_sid)

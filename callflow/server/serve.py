@@ -135,8 +135,9 @@ class Server:
         *,
         task_status: trio.TaskStatus[int] = trio.TASK_STATUS_IGNORED,
     ) -> None:
-        """Listen until cancelled or told to stop by SIGTERM or SIGINT; then drain, and return. A second signal ends
-        the calls that are still there at once.
+        """Listen until cancelled or told to stop by SIGTERM or SIGINT; then drain, and return.
+
+        A second signal ends the calls that are still there at once.
 
         Args:
             listeners: Open listeners; the settings' host and port if None.
