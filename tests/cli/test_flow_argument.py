@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -87,10 +88,22 @@ def test_a_file_of_a_package_may_import_relatively() -> None:
     assert (flow.name, flow.start.__module__) == ("relative", "outer.lines.ivr")
 
 
-def test_a_lone_file_is_meant_also_where_a_module_of_its_name_is_installed() -> None:
+def test_a_lone_file_is_meant_also_where_a_module_of_its_name_is_in_use() -> None:
+    importlib.import_module("tabnanny")
     write("tabnanny.py")
 
     assert load_flow("tabnanny.py").start.__module__ == "tabnanny"
+
+
+def test_a_lone_file_may_hold_data_classes() -> None:
+    """Which look their module up by its name."""
+    write(
+        "ivr.py",
+        "from __future__ import annotations\nfrom dataclasses import dataclass\n"
+        f"{HEAD}@dataclass\nclass Caller:\n    name: str = ''\nbank = Flow('one', start=Bye, data=Caller)\n",
+    )
+
+    assert load_flow("ivr.py").name == "one"
 
 
 def test_annotations_of_a_lone_file_find_its_states() -> None:

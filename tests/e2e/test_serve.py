@@ -93,6 +93,16 @@ async def test_a_port_that_is_taken_is_no_server() -> None:
             await Server(echo, Settings(port=taken.socket.getsockname()[1])).run()
 
 
+async def test_a_command_whose_port_is_taken_says_so_in_one_line(capsys: pytest.CaptureFixture[str]) -> None:
+    [taken] = await trio.open_tcp_listeners(0, host="127.0.0.1")
+    async with taken:
+        port = taken.socket.getsockname()[1]
+        code = await answer(echo, Settings(port=port), announced=lambda *_: None)
+
+    said = capsys.readouterr().err
+    assert (code, said.count("\n"), f"cannot listen on 127.0.0.1:{port}: " in said) == (1, 1, True)
+
+
 async def test_a_connection_that_is_gone_before_it_is_looked_at_is_nobody() -> None:
     server = Server(echo)
     [listener] = await trio.open_tcp_listeners(0, host="127.0.0.1")
@@ -133,6 +143,21 @@ async def test_while_it_goes_down_callers_are_refused_and_passthrus_answered() -
             behind = await passthru(lambda: dial_socket("127.0.0.1", port), call_sid="c1", before=False)
 
     assert (refused, ready.split()[1], behind, len(server.records)) == (503, b"503", 200, 1)
+
+
+async def test_a_second_signal_means_now() -> None:
+    server = Server(echo, Settings(port=0, drain=30.0))
+    async with trio.open_nursery() as nursery:
+        port: int = await nursery.start(server.run)
+        async with calling(port) as phone:
+            await phone.play(bytes(320))
+            os.kill(os.getpid(), signal.SIGINT)
+            await trio.testing.wait_all_tasks_blocked(0.05)
+            still = not phone.ended.is_set()
+            os.kill(os.getpid(), signal.SIGTERM)
+            await over(phone)
+
+    assert (still, phone.close_code) == (True, 1012)
 
 
 async def test_it_listens_no_more_when_it_has_stopped() -> None:

@@ -71,6 +71,17 @@ async def test_nothing_but_audio_comes_back(autojump_clock: MockClock) -> None:
     assert [type(message) for message in came] == [Media, Media]
 
 
+async def test_audio_that_comes_in_one_piece_with_start_comes_back(autojump_clock: MockClock) -> None:
+    spoken = [b"\x07" * 320, b"\x08" * 320]
+    async with serving(echo) as stage:
+        peer = await dialled(stage.network, OPENING + b"".join(text(encode(message)) for message in media(*spoken)))
+        await trio.sleep(1)
+        came = peer.messages
+        peer.port.close()
+
+    assert payloads(came) == spoken
+
+
 async def test_a_key_clears_what_was_not_played(autojump_clock: MockClock) -> None:
     before, after = media(b"\x07" * 320, b"\x08" * 320)
 

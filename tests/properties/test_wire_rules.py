@@ -134,6 +134,7 @@ def flows(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Flow[None]]:
     return make_flows(folder)
 
 
+@pytest.mark.timeout(400)  # seconds; 230 calls, each with all its frames, traced for coverage on a busy machine
 def test_generated_calls_keep_every_rule_and_each_had_its_chance(flows: dict[str, Flow[None]]) -> None:
     total = Verdict((), (), {})
 

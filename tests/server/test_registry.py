@@ -301,19 +301,29 @@ async def test_a_function_that_returns_no_verdict_is_told_what_to_return(
 
 
 @pytest.mark.parametrize(("seconds", "announced"), [(59.9, 1), (60.1, 0)])
-async def test_an_announced_call_is_forgotten_after_a_minute(
+async def test_an_announced_call_is_waited_for_a_minute(
     seconds: float, announced: int, autojump_clock: MockClock
+) -> None:
+    async with serving(make_flow()) as stage:
+        await ask(stage)
+        await trio.sleep(seconds)
+        told = await counts(stage)
+
+    assert (told["announced"], stage.server.registry.flagged["orphan"]) == (announced, 1 - announced)
+
+
+@pytest.mark.parametrize(("seconds", "known"), [(59.9, True), (60.1, False)])
+async def test_a_call_that_comes_after_a_minute_is_not_known(
+    seconds: float, known: bool, autojump_clock: MockClock
 ) -> None:
     notes: Notes = []
     async with serving(make_flow(plainly(200, {"queue": "gold"}), notes)) as stage:
         await ask(stage)
         await trio.sleep(seconds)
-        told = await counts(stage)
         async with ring_at(stage):
             await trio.sleep(1)
 
-    orphans = stage.server.registry.flagged["orphan"]
-    assert (told["announced"], "queue" in notes[0], orphans) == (announced, bool(announced), 1 - announced)
+    assert ("queue" in notes[0]) == known
 
 
 async def test_a_forgotten_call_that_is_announced_again_is_judged_again(autojump_clock: MockClock) -> None:
@@ -427,6 +437,22 @@ async def test_of_ended_calls_the_oldest_is_forgotten_first(
         answers = {call_sid: await ask_after(stage, call_sid=call_sid) for call_sid in ("one", "two", "three")}
 
     assert answers == {"one": 302, "two": 200, "three": 302}
+
+
+async def test_of_two_calls_of_one_name_a_passthru_means_the_stream_that_it_names(autojump_clock: MockClock) -> None:
+    async with serving(make_flow()) as stage:
+        async with ring_at(stage) as ended:
+            await ended.press("2")
+            await end(ended)
+        async with ring_at(stage) as first, ring_at(stage) as second:
+            await wait_all_tasks_blocked()
+            named = [StreamRecord(stream_sid=phone.stream_sid, ended_by="server") for phone in (ended, first, second)]
+            answers = [
+                await passthru(stage.network.dial, call_sid=SID, before=False, stream=stream)
+                for stream in (*named, StreamRecord())
+            ]
+
+    assert answers == [302, 200, 200, 200]
 
 
 async def test_two_calls_of_one_name_are_both_there(autojump_clock: MockClock) -> None:
@@ -554,6 +580,17 @@ async def test_a_call_that_does_not_begin_is_waited_for_as_long_as_a_handshake_t
         waited = trio.current_time() - began
 
     assert (entries, waited) == ([], 10.0)
+
+
+async def test_of_ended_calls_few_journals_are_kept(autojump_clock: MockClock, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(registries, "MOST_JOURNALS", 2)
+    async with serving(make_flow(), settings=FEED) as stage:
+        for call_sid in ("one", "two", "one", "three"):
+            async with ring_at(stage, call_sid=call_sid):
+                await wait_all_tasks_blocked()
+        kept = {call_sid: await read(stage.server.registry.feed(call_sid)) for call_sid in ("one", "two", "three")}
+
+    assert [bool(kept[call_sid]) for call_sid in ("one", "two", "three")] == [True, False, True]
 
 
 async def test_another_call_is_not_mistaken_for_it(autojump_clock: MockClock) -> None:
