@@ -187,7 +187,6 @@ class Engine(Generic[D]):
         self._journal(Kind.ERROR, "does not end", state=name)
         logger.error("state does not end", extra={"call_id": self._call.call_id, "state": name})
         self._driver.hang_up(EndCause.APP_TIMEOUT, 1011)
-        self._driver.deadlines.stop(_LEAVING)
         self.ended.set()
 
     async def _run(self, state: State[D]) -> None:
@@ -237,7 +236,7 @@ class Engine(Generic[D]):
                 assert_never(event)
 
     def _key(self, event: KeyCame) -> Step:
-        if self._listens() and not len(self._ahead):
+        if self._listens():
             masked = event.at < self._masked_until
             return WAIT if self._swallows(event.key, event.at) else self._press(event.key, masked=masked)
         self._hold(event)

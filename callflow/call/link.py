@@ -124,8 +124,6 @@ class Link:
             return b""
 
     def _take(self, data: bytes) -> None:
-        if not data or self._protocol.state not in _RECEIVING:
-            return
         self._protocol.receive_data(data)
         for event in self._protocol.events():
             match event:
@@ -270,9 +268,6 @@ class Link:
         """Give the port back at once; a pending ``receive`` returns None."""
         self._lose(EndCause.PEER_GONE)
         self._port.close()
-
-
-_RECEIVING = (ConnectionState.OPEN, ConnectionState.LOCAL_CLOSING)
 
 
 def _size_of(data: str | bytes | bytearray) -> int:

@@ -41,6 +41,7 @@ _MULAW, _PCM = "8-bit µ-law", "16-bit"
 
 async def call(
     script: Path,
+    /,
     *,
     url: str = "ws://127.0.0.1:8080/stream",
     prompts: Path | None = None,

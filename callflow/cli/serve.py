@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import resource
 import sys
@@ -9,6 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import attrs
 import trio
 
 from callflow.cli.flow_argument import load_flow
@@ -17,9 +19,12 @@ from callflow.flow.flow import Flow
 from callflow.server.serve import STREAM_PATH, Server
 from callflow.server.settings import Settings, load_settings
 
+log = logging.getLogger("callflow.server")
+
 
 async def serve(  # noqa: PLR0913  # each keyword is a flag of the command
     flow: str,
+    /,
     *,
     host: str | None = None,
     port: int | None = None,
@@ -70,9 +75,8 @@ def _config_here() -> Path | None:
 
 async def answer(flow: Flow[Any], settings: Settings, announced: Callable[[Flow[Any], Settings, int], None]) -> int:
     """Run a server; tell *announced* its port when it answers. Return the exit code."""
-    server = Server(flow, settings)
+    server = Server(flow, fitted(settings))
     server.load()
-    allow_descriptors(settings.max_sockets)
     try:
         listeners = await trio.open_tcp_listeners(settings.port, host=settings.host)
     except OSError as taken:
@@ -89,16 +93,33 @@ SPARE_DESCRIPTORS = 64
 """For listeners, files and the event loop, beside one for each connection."""
 
 
-def allow_descriptors(sockets: int) -> None:
+def fitted(settings: Settings) -> Settings:
+    """Give the settings with no more connections than the system lets the process have, and say so if they are fewer.
+
+    Past the door's own limit a stranger is answered 503; past the system's limit nobody is answered at all.
+    """
+    fits = allow_descriptors(settings.max_sockets)
+    if fits >= settings.max_sockets:
+        return settings
+    log.warning("few descriptors", extra={"max_sockets": settings.max_sockets, "fits": fits})
+    return attrs.evolve(settings, max_sockets=fits)
+
+
+def allow_descriptors(sockets: int) -> int:
     """Let the process have as many file descriptors as connections are allowed, as far as the system lets it.
 
     The usual soft limit of 1,024 is less than the 2,000 connections that are allowed by default.
+
+    Returns:
+        How many connections there can be now, at least one.
     """
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     wanted = sockets + SPARE_DESCRIPTORS
-    if soft != resource.RLIM_INFINITY and soft < wanted:
-        most = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
-        resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
+    if soft == resource.RLIM_INFINITY or soft >= wanted:
+        return sockets
+    most = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
+    return max(1, most - SPARE_DESCRIPTORS)
 
 
 def announce(flow: Flow[Any], settings: Settings, port: int) -> None:

@@ -19,6 +19,7 @@ from callflow.call.journal import Kind
 from callflow.call.link import MOST_FRAGMENTS
 from callflow.call.port import BytePort
 from callflow.line.memory import Conditions, MemoryPort, memory_pair
+from callflow.line.profile import Profile
 from callflow.server.serve import Server
 from callflow.server.settings import Settings
 from callflow.session.timing import Timing
@@ -236,6 +237,16 @@ async def test_the_record_tells_of_the_call(autojump_clock: MockClock, prompts: 
         late_chunks=0,
         dropped=0,
     )
+
+
+async def test_the_record_counts_what_went_wrong_with_the_audio(autojump_clock: MockClock, prompts: Path) -> None:
+    flow, _ = bank(prompts)
+    async with ringing(flow, line={"profile": Profile()}) as (phone, stage):
+        await phone.wait(1.01)
+        stage.call.driver.writer.late_chunks = 3
+        stage.call.socket.link.dropped = 4
+
+    assert (stage.record.media_in, stage.record.late_chunks, stage.record.dropped) == (50, 3, 4)
 
 
 # What is no call.

@@ -6,7 +6,7 @@ import pytest
 import trio
 from trio.testing import MockClock
 
-from callflow.call.driver import Driver
+from callflow.call.driver import UNTAPPED, UNTAPPED_BYTES, Driver
 from callflow.call.journal import Kind
 from callflow.call.mailbox import KeyCame, PlaybackSettled
 from callflow.call.reader import read, take
@@ -87,6 +87,40 @@ async def test_audio_that_came_before_the_start_is_told_after_it() -> None:
     driver.heard(media(b"late"))
 
     assert (heard, driver.media_in) == ([b"earl", b"late"], 2)
+
+
+async def test_the_first_tap_gets_what_came_before_it_and_the_second_does_not() -> None:
+    driver = await streaming()
+    first: list[bytes] = []
+    second: list[bytes] = []
+    for payload in (b"12", b"34"):
+        driver.heard(media(payload))
+    driver.add_tap(first.append)
+    driver.add_tap(second.append)
+    driver.heard(media(b"56"))
+
+    assert (first, second) == ([b"12", b"34", b"56"], [b"56"])
+
+
+async def test_audio_is_kept_for_a_tap_for_a_second(autojump_clock: MockClock) -> None:
+    driver = await streaming()
+    heard: list[bytes] = []
+    driver.heard(media(b"12"))
+    await trio.sleep(UNTAPPED + 0.1)
+    driver.heard(media(b"34"))
+    driver.add_tap(heard.append)
+
+    assert heard == []
+
+
+async def test_no_more_audio_is_kept_for_a_tap_than_a_second_has() -> None:
+    driver = await streaming()
+    heard: list[bytes] = []
+    for _ in range(5):
+        driver.heard(media(bytes(UNTAPPED_BYTES // 4)))
+    driver.add_tap(heard.append)
+
+    assert sum(map(len, heard)) == UNTAPPED_BYTES
 
 
 async def test_another_streams_audio_is_not_heard() -> None:

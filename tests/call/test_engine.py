@@ -476,6 +476,7 @@ async def test_a_state_that_is_left_is_timed_no_more(autojump_clock: MockClock, 
 
     flow, _ = flow_of(Pressed, prompts)
     async with ringing(flow) as (phone, stage):
+        await phone.wait(0.5)
         await phone.press("1", hold=0.0)
         await phone.wait(0.5)
         names = stage.call.driver.deadlines.names
@@ -576,6 +577,17 @@ async def test_hanging_up_is_told_once(autojump_clock: MockClock, prompts: Path)
     await played(flow, stays=1.5)
 
     assert notes == ["hung up: stop in 1.5 s, by unknown"]
+
+
+async def test_a_state_that_hears_of_the_end_has_its_services(autojump_clock: MockClock, prompts: Path) -> None:
+    class Saving(Hangup[Notes], prompt="bye.wav"):
+        def on_hangup(self, call: EndedCall[Notes]) -> None:
+            call.data.append(f"{call.get(float)} of {call.caller} and {call.called}")
+
+    flow, notes = flow_of(Saving, prompts, provide=[2.5])
+    await played(flow)
+
+    assert notes == ["2.5 of +910000000105 and 00000000319"]
 
 
 async def test_a_state_that_was_left_does_not_hear_of_the_end(autojump_clock: MockClock, prompts: Path) -> None:

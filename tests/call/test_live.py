@@ -10,19 +10,21 @@ from typing import Any
 
 import pytest
 import trio
-from attrs import frozen
+from attrs import evolve, frozen
 from trio.testing import MockClock
 
 from callflow import AudioError, Call, CallEnded, EndedBy, Fate, Flow, FlowError, Hangup, ServiceMissing, State
 from callflow.call.journal import Kind
 from callflow.call.live import ended_by
+from callflow.line.applets import passthru
 from callflow.line.profile import Profile
+from callflow.line.telephone import place_call
 from callflow.server.settings import Settings
 from callflow.session.inputs import EndCause
 from callflow.wire.audio import Coding
 from callflow.wire.exotel import encode
 from callflow.wire.messages import Clear, Media
-from tests.call.far_end import OPENING, dialled, text
+from tests.call.far_end import OPENING, START, UPGRADE, Peer, dialled, text
 from tests.call.stage import LINE, PROMPTS, Stage, played, said, serving, tone
 
 Notes = list[object]
@@ -84,6 +86,33 @@ async def test_parameters_come_from_the_url_and_from_the_start(autojump_clock: M
     await played(flow, line={"parameters": {"lang": "hi"}, "target": "/stream?x=1&sample-rate=8000"})
 
     assert notes == [("lang", "hi"), ("x", "1")]
+
+
+async def test_what_the_start_says_of_a_parameter_wins(autojump_clock: MockClock, prompts: Path) -> None:
+    async def script(call: C) -> None:
+        call.data += sorted(call.parameters.items())
+
+    flow, notes = doing(script, prompts)
+    async with serving(flow) as stage:
+        peer = Peer(await stage.network.dial())
+        start = evolve(START, parameters={"b": "start", "c": "start"})
+        await peer.send(UPGRADE.replace(b"/stream", b"/stream?a=url&b=url"), text(encode(start)))
+        peer.port.close()
+
+    assert notes == [("a", "url"), ("b", "start"), ("c", "start")]
+
+
+async def test_what_a_passthru_announced_is_known(autojump_clock: MockClock, prompts: Path) -> None:
+    async def script(call: C) -> None:
+        call.data += [call.passthru["CallFrom"], call.passthru["Direction"]]
+
+    flow, notes = doing(script, prompts)
+    async with serving(flow) as stage:
+        await passthru(stage.network.dial, call_sid="c1", caller="+910000000107", before=True)
+        async with place_call(stage.network.dial, call_sid="c1") as phone:
+            await phone.ended.wait()
+
+    assert notes == ["+910000000107", "incoming"]
 
 
 async def test_without_a_passthru_nothing_is_known_of_one(autojump_clock: MockClock, prompts: Path) -> None:

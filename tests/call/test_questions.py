@@ -274,6 +274,28 @@ async def test_a_terminator_is_late_for_half_a_second(
     assert keys_of(stage)[4] == became
 
 
+class Twice(CollectDigits[Notes], prompt="pin.wav", length=4, tries=1):
+    """Wants its entry twice."""
+
+    entries: int = 0
+
+    def on_digits(self, call: C, digits: Secret) -> Done | None:  # type: ignore[override]  # nobody has to type flows
+        self.entries += 1
+        call.data.append(f"entry {self.entries}")
+        return Done() if self.entries == 2 else None
+
+    def on_failed(self, call: C, why: Failed) -> Done:
+        call.data.append(why.name)
+        return Done()
+
+
+async def test_a_terminator_is_late_also_where_the_handler_stays(autojump_clock: MockClock, prompts: Path) -> None:
+    flow, notes = flow_of(Twice, prompts)
+    await played(flow, (1.0, "8372"), (1.3, "#"), (2.0, "8372"))
+
+    assert notes == ["entry 1", "entry 2"]
+
+
 class Deaf(Say[Notes], prompt="welcome.wav", barge_in=None, typeahead="drop"):
     """Keeps no key for anybody."""
 
@@ -310,6 +332,38 @@ async def test_a_state_may_drop_what_was_typed_before_it(autojump_clock: MockClo
     _, stage = await played(flow, (0.5, "1"), (3.0, "2"))
 
     assert (notes, spoken(stage)) == (["chose 2"], ["welcome.wav", "menu.wav"])
+
+
+class Notice(Say[Notes], prompt="welcome.wav", barge_in=None):
+    def then(self, call: C) -> Greeting:
+        return Greeting()
+
+
+class Greeting(Say[Notes], prompt="sorry.wav"):
+    def then(self, call: C) -> Round:
+        return Round()
+
+
+class Round(Menu[Notes], prompt="menu.wav"):
+    @key("4")
+    def again(self, call: C) -> Greeting:
+        return Greeting()
+
+    @key("1")
+    def done(self, call: C) -> Done:
+        return Done()
+
+    def on_failed(self, call: C, why: Failed) -> Done:
+        return Done()
+
+
+async def test_an_announcement_is_left_out_each_time_that_an_answer_is_there_already(
+    autojump_clock: MockClock, prompts: Path
+) -> None:
+    flow, _ = flow_of(Notice, prompts)
+    _, stage = await played(flow, (0.5, "441"))
+
+    assert spoken(stage) == ["welcome.wav"]
 
 
 class Fresh(State[Notes], timeout=5.0, typeahead="drop"):

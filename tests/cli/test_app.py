@@ -76,12 +76,12 @@ def test_a_checkout_that_is_not_installed_has_no_version(
     ("words", "told"),
     [
         (["serv"], 'Unknown command "serv". Did you mean "serve"?'),
-        (["serve"], 'Command "serve" parameter --flow requires an argument.'),
+        (["serve"], 'Command "serve" parameter FLOW requires an argument.'),
         (["serve", "ivr.py", "--prot", "80"], "Unknown option: --prot. Did you mean --port?"),
         (["serve", "ivr.py", "--port", "http"], 'Invalid value for --port: unable to convert "http" into int.'),
         (["serve", "ivr.py", "--port"], "--port"),
         (["serve", "ivr.py", "extra"], "extra"),
-        (["call"], 'Command "call" parameter --script requires an argument.'),
+        (["call"], 'Command "call" parameter SCRIPT requires an argument.'),
     ],
 )
 def test_a_slip_is_one_line_with_what_was_meant(

@@ -12,7 +12,15 @@ import pytest
 
 from callflow import Flow, Hangup, SettingsError
 from callflow.cli import serve as serving
-from callflow.cli.serve import SPARE_DESCRIPTORS, allow_descriptors, announce, public_urls, serve, what_to_enter
+from callflow.cli.serve import (
+    SPARE_DESCRIPTORS,
+    allow_descriptors,
+    announce,
+    fitted,
+    public_urls,
+    serve,
+    what_to_enter,
+)
 from callflow.server.settings import Settings
 
 FLOW = "from callflow import Flow, Hangup\nclass Bye(Hangup[None]): ...\nbank = Flow('bank', start=Bye)\n"
@@ -175,6 +183,18 @@ def test_descriptors_are_allowed_for_every_connection_as_far_as_the_system_lets(
     monkeypatch.setattr(resource, "getrlimit", lambda _: (soft, hard))
     monkeypatch.setattr(resource, "setrlimit", lambda _, limit: limits.append(limit))
 
-    allow_descriptors(2_000)
+    fits = allow_descriptors(2_000)
 
     assert limits == ([] if allowed is None else [(allowed, hard)])
+    assert fits == min(2_000, (allowed or 10_000) - SPARE_DESCRIPTORS)
+
+
+def test_a_system_with_few_descriptors_lowers_the_limit_and_is_told_of(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(resource, "getrlimit", lambda _: (100, 100))
+    monkeypatch.setattr(resource, "setrlimit", lambda _, limit: None)
+
+    settings = fitted(Settings())
+
+    assert (settings.max_sockets, [record.getMessage() for record in caplog.records]) == (36, ["few descriptors"])
