@@ -369,6 +369,7 @@ async def test_only_one_task_at_a_time_waits_for_a_peer_to_read(autojump_clock: 
         await peer.send(OPENING)
         await trio.sleep(1.0)
         await peer.send(text(encode(Stop())) + closing(1000))
+        await trio.sleep(1.0)
         await peer.read()
 
     assert (peer.codes, left_over(stage)) == ([1000], {})
