@@ -107,7 +107,12 @@ def _targets(
     state: type[State[Any]], name: str, handler: Callable[..., Any], scope: Scope
 ) -> Iterator[type[State[Any]]]:
     where = f"{state.__qualname__}.{name}"
-    for member in _members(_return_of(where, handler, scope)):
+    annotation = _return_of(where, handler, scope)
+    if name == "then" and _may_be_none(annotation):
+        raise FlowDefinitionError(
+            f"{where} may return None, and then nothing would ever follow what was said; let it always name a state"
+        )
+    for member in _members(annotation):
         target = typing.get_origin(member) or member
         if not (isinstance(target, type) and issubclass(target, State)):
             raise FlowDefinitionError(
@@ -142,8 +147,16 @@ def _explain(missing: NameError, names: Scope) -> str:
     return f"its annotation names {wanted}, which does not exist when the flow is made; {cure}"
 
 
+def _may_be_none(annotation: Any) -> bool:
+    return types.NoneType in (typing.get_args(annotation) if _is_union(annotation) else (annotation,))
+
+
+def _is_union(annotation: Any) -> bool:
+    return typing.get_origin(annotation) in (typing.Union, types.UnionType)
+
+
 def _members(annotation: Any) -> Iterator[Any]:
-    if typing.get_origin(annotation) in (typing.Union, types.UnionType):
+    if _is_union(annotation):
         for member in typing.get_args(annotation):
             yield from _members(member)
     elif annotation is not None and annotation is not types.NoneType:

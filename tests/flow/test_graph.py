@@ -221,6 +221,10 @@ MISTAKES = {
         "Lost.then: its annotation cannot be read (module 'json' has no attribute 'Bye'); "
         "name state classes, joined by |",
     ),
+    "an announcement that may lead nowhere": (
+        BYE + "class Lost(Say[None], prompt='a.wav'):\n    def then(self, call) -> Bye | None: ...",
+        "Lost.then may return None, and then nothing would ever follow what was said; let it always name a state",
+    ),
     "a kind in place of a state": (
         "class Lost(Say[None], prompt='a.wav'):\n    def then(self, call) -> Hangup[None]: ...",
         "Hangup itself is no state of a flow; make a subclass of it",

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
 from attrs import define
 
-from callflow import Call, CollectDigits, Failed, Flow, FlowDefinitionError, Hangup, Menu, State, key
+from callflow import Call, CollectDigits, Failed, Flow, FlowDefinitionError, Hangup, Menu, Say, State, key
 
 C = Call[Any]
 
@@ -72,3 +73,15 @@ def test_data_that_is_no_factory_is_refused_with_the_cure() -> None:
     made: Any = Visit("x")
     with pytest.raises(FlowDefinitionError, match=r"write data=Visit, not data=Visit\(…\)"):
         Flow("shop", start=Bye, data=made)
+
+
+@pytest.mark.parametrize("annotation", [None, "None", "Bye | None"])
+def test_an_announcement_that_may_lead_nowhere_is_refused(annotation: str | None, tmp_path: Path) -> None:
+    def then(self: Any, call: C) -> Any:
+        return None
+
+    then.__annotations__["return"] = annotation
+    hello: Any = type("Hello", (Say,), {"then": then}, prompt="hello.wav")
+
+    with pytest.raises(FlowDefinitionError, match="then may return None"):
+        Flow("shop", start=hello, prompts=tmp_path, scope={"Bye": Bye})
