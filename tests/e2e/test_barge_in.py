@@ -84,6 +84,7 @@ async def test_twenty_keys_at_random_moments_silence_the_line_in_time() -> None:
             callers.start_soon(cut_at, port, chance.uniform(0.3, 1.5), cuts)
 
     delays = sorted(cut.seconds for cut in cuts)
-    print(f"key to silence on the line: p50 {statistics.median(delays):.3f} s, worst of {KEYS} {delays[-1]:.3f} s")
+    p50, p99 = statistics.median(delays), delays[-1]  # of 20 the worst is all that a p99 can be
+    print(f"key to silence on the line: p50 {p50:.3f} s, p99 {p99:.3f} s")
     assert [(cut.clears, cut.behind) for cut in cuts] == [(1, 0)] * KEYS
-    assert delays[-1] <= SILENT_WITHIN
+    assert p99 <= SILENT_WITHIN
