@@ -269,7 +269,7 @@ class Driver:
     # The journal.
 
     def _note(self, event: Input, verdict: Verdict) -> None:
-        if isinstance(event, Media | SendMedia):
+        if isinstance(event, _AUDIO):
             self.media_out += isinstance(event, SendMedia)
             if verdict is Verdict.KEPT:
                 return
@@ -284,6 +284,9 @@ class Driver:
 
 
 Details = Mapping[str, str | int | float]
+
+
+_AUDIO = (Media, SendMedia)  # made once: a union written in place is made anew for every frame
 
 
 def _describe(event: Input, verdict: Verdict) -> tuple[Kind, Details]:

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Mapping
+from types import MappingProxyType
 
-from attrs import Factory, field, frozen
+from attrs import field, frozen
 
 from callflow.wire.messages import Clear, Connected, Dtmf, Mark, Media, Start, Stop, Unknown
 
@@ -261,6 +262,6 @@ class Outcome:
     told: tuple[Told, ...] = ()
     frames: tuple[Frame, ...] = ()
     """To be written now, in order, on the current link and no other."""
-    arm: Mapping[Timer, bool] = Factory(dict)
+    arm: Mapping[Timer, bool] = MappingProxyType({})
     """Timers to start afresh (True) or to stop (False). How long each runs is the driver's (``Timing``)."""
     close: Close | None = None

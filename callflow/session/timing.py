@@ -35,5 +35,3 @@ class Timing:
     """For a state's own clean-up when it is left or the call ends."""
     call: float = 58 * 60.0
     """Longest call; Exotel ends a stream at 60 minutes (exotel.md §10)."""
-    call_warning: float = 57 * 60.0
-    """When the flow hears that the call will reach its limit."""
