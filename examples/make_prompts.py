@@ -1,9 +1,11 @@
-"""Speak every prompt of prompts.toml, and the caller's phrase, into WAV files.
+"""Speak the words of the examples into WAV files: the bot's prompts and the callers' phrases.
 
 Run it by hand after a change of words; the files it makes are in the repository, so nobody else needs it:
 
     pip install hibari-tts==0.2.1 onnxruntime==1.32.0 soxr==1.1.0
-    python examples/bank_ivr/make_prompts.py
+    python examples/make_prompts.py [FOLDER ...]
+
+A folder of the bot's has a ``prompts.toml``, one of callers' phrases a ``phrases.toml``. Without arguments: all.
 
 Each file is what a line of 8 kHz plays: 16-bit mono, speech at one level, a breath of silence at both ends. With the
 same versions on the same machine it makes the same bytes again.
@@ -24,9 +26,6 @@ from types import ModuleType
 
 HERE = Path(__file__).parent
 INSTALL = "pip install hibari-tts==0.2.1 onnxruntime==1.32.0 soxr==1.1.0"
-PROMPTS = HERE / "prompts"
-CALLER = {"balance_please": "My balance, please."}
-"""What the caller says in call scripts: file stem to words."""
 
 CALLER_PITCH = 0.82
 """The one voice in the package also plays the caller; lower by this factor, it is another person."""
@@ -54,10 +53,11 @@ VOICED = 10 ** (-25 / 20)
 def main() -> None:
     """Make all files; print one line for each."""
     speak = voice()
-    for stem, words in tomllib.loads((PROMPTS / "prompts.toml").read_text(encoding="utf-8"))["words"].items():
-        save(PROMPTS / f"{stem}.wav", finish(speak(words, 1.0)))
-    for stem, words in CALLER.items():
-        save(HERE / "voices" / f"{stem}.wav", finish(speak(words, CALLER_PITCH)))
+    for said in sorted(HERE.rglob("prompts.toml")) + sorted(HERE.rglob("phrases.toml")):
+        if len(sys.argv) == 1 or any(Path(one).resolve() in said.parents for one in sys.argv[1:]):
+            pitch = 1.0 if said.stem == "prompts" else CALLER_PITCH
+            for stem, words in tomllib.loads(said.read_text(encoding="utf-8"))["words"].items():
+                save(said.with_name(f"{stem}.wav"), finish(speak(words, pitch)))
 
 
 def voice() -> Callable[[str, float], list[float]]:
