@@ -6,6 +6,7 @@ All arithmetic between bytes and seconds lives here. Mono only; see exotel.md §
 from __future__ import annotations
 
 import enum
+import math
 import warnings
 
 from attrs import frozen
@@ -26,6 +27,10 @@ SMALLEST_CHUNK = 3_200
 
 LARGEST_CHUNK = 99_840
 """Bytes: 312 blocks, the largest size that is legal whether 100 k means 100,000 or 102,400 (D19)."""
+
+
+QUIETEST = -20 * math.log10(32768)
+"""dBFS of digital silence, about -90: the level of one step of 16 bits."""
 
 
 class Coding(enum.Enum):
@@ -112,6 +117,16 @@ def chunks(audio: bytes, form: AudioFormat, size: int | None = None) -> list[byt
 def level(pcm: bytes) -> float:
     """Measure 16-bit PCM: root mean square from 0 (silence) to 1 (full scale)."""
     return audioop.rms(pcm, 2) / 32768 if pcm else 0.0
+
+
+def dbfs(pcm: bytes) -> float:
+    """Measure the level of 16-bit PCM in dB of full scale, without the constant part that some lines add.
+
+    A sine of full scale has -3; digital silence is ``QUIETEST``.
+    """
+    mean = audioop.avg(pcm, 2)
+    power = audioop.rms(pcm, 2) ** 2 - mean * mean
+    return 10 * math.log10(power) + QUIETEST if power > 1 else QUIETEST
 
 
 class WholeSamples:
