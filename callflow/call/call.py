@@ -17,7 +17,7 @@ import trio
 from attrs import define, field, frozen
 
 from callflow.call.driver import Driver
-from callflow.call.engine import Engine
+from callflow.call.engine import Engine, LastWords
 from callflow.call.journal import Kind
 from callflow.call.link import Link
 from callflow.call.live import LiveCall
@@ -26,6 +26,7 @@ from callflow.call.record import CallRecord, make_record
 from callflow.flow.call import Started
 from callflow.flow.flow import Flow
 from callflow.session.inputs import EndCause, SocketOpened, Verdict
+from callflow.session.table import LIVE
 from callflow.session.timing import Timing
 from callflow.wire.audio import known_encoding, line_format
 from callflow.wire.messages import Start
@@ -125,6 +126,13 @@ class CallTask:
     def hang_up(self, cause: EndCause, code: int = 1000) -> None:
         """End the call from the server's side; without effect when it is over."""
         self.driver.hang_up(cause, code)
+
+    def interrupt(self, words: LastWords) -> None:
+        """Take the call from its flow, and end it when it has heard *words*; at once where nothing can be heard."""
+        if self.engine is None or self.driver.session.state not in LIVE:
+            self.hang_up(words.cause, words.code)
+        else:
+            self.engine.interrupt(words)
 
     @property
     def state(self) -> str:

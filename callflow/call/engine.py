@@ -12,6 +12,7 @@ from collections.abc import Callable
 from typing import Generic, assert_never
 
 import trio
+from attrs import frozen
 
 from callflow.call.driver import Driver
 from callflow.call.journal import Kind
@@ -23,6 +24,7 @@ from callflow.flow.conduct import WAIT, Conduct, Deliver, Finish, Speak, Step, W
 from callflow.flow.definition import overrides
 from callflow.flow.flow import Flow
 from callflow.flow.keys import LateTerminator, TypeAhead
+from callflow.flow.prompts import Prompt
 from callflow.flow.secret import DOT
 from callflow.flow.state import State
 from callflow.session.inputs import EndCause
@@ -35,6 +37,15 @@ SECRET_AFTERGLOW = 2.0
 
 _DEADLINE = "state"
 _LEAVING = "leaving a state"
+
+
+@frozen
+class LastWords:
+    """What a call that is taken from its flow still hears, and how it is closed."""
+
+    prompt: Prompt
+    cause: EndCause
+    code: int
 
 
 class _Failed(Exception):
@@ -67,6 +78,7 @@ class Engine(Generic[D]):
         self._own_prompt: LivePlayback | None = None
         """The prompt of the state's conduct; what ``run`` plays is none of it."""
         self._failed: _Failed | None = None
+        self._last_words: LastWords | None = None
         self._life = trio.CancelScope()
         self.ended = trio.Event()
         """Set when the flow is over, or when a state that has to end does not: nobody need wait for it longer."""
@@ -86,8 +98,10 @@ class Engine(Generic[D]):
             The current state is cancelled; ``on_hangup`` is not called.
         """
         reached: State[D] | None = self._make()
-        while reached is not None and self._failed is None and not self._is_over():
+        while reached is not None and self._failed is None and self._last_words is None and not self._is_over():
             reached = await self._live_in(reached)
+        if self._failed is None and self._last_words is not None:
+            await self._say(self._last_words)
         if self._failed is None:
             self._driver.hang_up(EndCause.FLOW)
         else:
@@ -97,6 +111,34 @@ class Engine(Generic[D]):
         if self._is_made:
             self._tell_hangup()
         self.ended.set()
+
+    def interrupt(self, words: LastWords) -> None:
+        """Take the call from its flow: leave the state as a move would, say *words* to their end, and close.
+
+        The state that is left stays the current one: its ``on_hangup`` is called when the call is over. Without effect
+        when it is over, was interrupted before, or is in a last state, which has words of its own.
+        """
+        if self._is_over() or self._last_words is not None or self._state.final:
+            return
+        self._last_words = words
+        self._journal(Kind.STATE, "interrupted", state=type(self._state).__name__, by=words.cause.value)
+        self._leave()
+        self._life.cancel()
+        self._call.release()
+
+    async def _say(self, words: LastWords) -> None:
+        self._driver.deadlines.stop(_LEAVING)
+        if self._is_over():
+            return
+        try:
+            playback = self._call.begin(words.prompt, None)
+        except (ValueError, FlowError) as wrong:
+            self._report(_failed("apology", wrong))
+            playback = None
+        while playback is not None and playback.result is None:
+            await self._driver.mailbox.wait()
+            self._driver.mailbox.take()  # its fate comes with an event; nobody is left for keys and the like
+        self._driver.hang_up(words.cause, words.code)
 
     def _make(self) -> State[D]:
         """Make the call's data and its first state."""
@@ -111,8 +153,7 @@ class Engine(Generic[D]):
         return self._state
 
     def _fail(self, where: str, error: BaseException) -> None:
-        self._failed = _Failed(where)
-        self._failed.__cause__ = error
+        self._failed = _failed(where, error)
 
     def _is_over(self) -> bool:
         return self._driver.ended_at is not None
@@ -374,9 +415,7 @@ class Engine(Generic[D]):
         try:
             state.on_hangup(self._ended_call())
         except (Exception, SystemExit) as raised:  # noqa: BLE001  # user code; the call is over anyway
-            failed = _Failed("on_hangup")
-            failed.__cause__ = raised
-            self._report(failed)
+            self._report(_failed("on_hangup", raised))
 
     def _ended_call(self) -> EndedCall[D]:
         driver, call = self._driver, self._call
@@ -402,6 +441,12 @@ class Engine(Generic[D]):
 
     def _journal(self, kind: Kind, what: str, **details: str | int | float) -> None:
         self._driver.journal.add(trio.current_time(), kind, what, **details)
+
+
+def _failed(where: str, error: BaseException) -> _Failed:
+    failed = _Failed(where)
+    failed.__cause__ = error
+    return failed
 
 
 def _only(raised: BaseExceptionGroup[BaseException]) -> Exception:

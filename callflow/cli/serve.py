@@ -30,6 +30,7 @@ async def serve(  # noqa: PLR0913  # each keyword is a flag of the command
     port: int | None = None,
     codec: str | None = None,
     low_latency: bool | None = None,
+    drain_delay: float | None = None,
     drain: float | None = None,
     call_limit: float | None = None,
     feed: bool | None = None,
@@ -47,6 +48,7 @@ async def serve(  # noqa: PLR0913  # each keyword is a flag of the command
         port: TCP port; 8080 unless set, 0 for any free one.
         codec: auto, pcm16 or mulaw.
         low_latency: Send audio in pieces of 20 ms.
+        drain_delay: Seconds in which a server that was told to stop is not ready but still takes calls.
         drain: Seconds that running calls may go on after the server was told to stop.
         call_limit: Longest call, in seconds.
         feed: Let programs on this machine follow calls at /events/CALL_SID.
@@ -59,6 +61,7 @@ async def serve(  # noqa: PLR0913  # each keyword is a flag of the command
         "port": port,
         "codec": codec,
         "low_latency": low_latency,
+        "drain_delay": drain_delay,
         "drain": drain,
         "call_limit": call_limit,
         "feed": feed,

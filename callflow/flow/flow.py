@@ -24,6 +24,9 @@ D = TypeVar("D")
 Announce = Callable[[PassthruReport], Verdict | Awaitable[Verdict]]
 """Judges a call before its stream comes."""
 
+LONGEST_APOLOGY = 10.0
+"""Seconds of a flow's apology: a server that goes down waits for it."""
+
 _PROMPT_OPTIONS = ("prompt", "no_input", "no_match", "too_short")
 
 
@@ -37,6 +40,7 @@ class Flow(Generic[D]):
         prompts: Folder of WAV files; relative to the module that makes the flow. ``prompts/`` beside it by default.
         provide: Services for ``call.get``, looked up by type in this order.
         passthru: Called with the Passthru that announces a call; its ``Verdict`` chooses Exotel's branch. It has 2 s.
+        apology: Said to a call that is still there when the server goes down; then it is closed. At most 10 seconds.
         rate: Sample rate of the prompts, in hertz: 8000, 16000 or 24000.
         raw: A relay: ``call.relay`` and ``call.clear`` in place of prompts, without chunks, pacing and padding.
         one_way: The stream comes from Exotel's Stream applet: the flow listens (``call.tap``) and can say nothing.
@@ -55,6 +59,7 @@ class Flow(Generic[D]):
         prompts: str | Path | None = None,
         provide: Sequence[object] = (),
         passthru: Announce | None = None,
+        apology: Prompt | None = None,
         rate: int = RATES[0],
         raw: bool = False,
         one_way: bool = False,
@@ -69,6 +74,7 @@ class Flow(Generic[D]):
         self.start: Any = start
         self.services: tuple[Any, ...] = tuple(provide)
         self.passthru = passthru
+        self.apology = apology
         self.rate = rate
         self.raw = raw
         self.one_way = one_way
@@ -124,7 +130,15 @@ class Flow(Generic[D]):
         library = PromptLibrary.load(self.folder, self.rate)
         for _, prompt in named:
             library.clip(prompt)
+        self._check_apology(library)
         return library
+
+    def _check_apology(self, library: PromptLibrary) -> None:
+        """A server that goes down waits for it, so it must be short."""
+        seconds = 0.0 if self.apology is None else library.clip(self.apology).seconds
+        if seconds > LONGEST_APOLOGY:
+            what = f"apology={self.apology!r} of Flow({self.name!r})"
+            raise AudioError(what, f"at most {LONGEST_APOLOGY:g} s", f"{seconds:.1f} s", "say less, or nothing")
 
     def _check_one_way(self) -> None:
         named = self._named_prompts()
@@ -142,6 +156,8 @@ class Flow(Generic[D]):
             options = attrs.asdict(state.options, recurse=False)
             said = [options.get(name) for name in _PROMPT_OPTIONS]
             named += [(state.__qualname__, p) for p in (*said, *options.get("reprompts", ())) if p is not None]
+        if self.apology is not None:
+            named.append((f"apology= of Flow({self.name!r})", self.apology))
         return named
 
 

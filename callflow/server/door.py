@@ -38,7 +38,9 @@ _UNKNOWN = Refusal(401, "credentials are missing or wrong", (("WWW-Authenticate"
 _FOREIGN = Refusal(403, "connections from other sites' pages are not taken")
 _NO_STREAM = Refusal(404, "no stream is served on this path")
 _TOO_BIG = Refusal(413, "the body is too large")
-_DRAINING = Refusal(503, "the server is going down")
+_LATER = (("Retry-After", "1"),)
+"""A failed handshake is tried once more (exotel.md §18), and then may reach another server."""
+_DRAINING = Refusal(503, "the server is going down", _LATER)
 
 
 @define(kw_only=True)
@@ -90,7 +92,7 @@ class Door:
         full = self.gate.admit(port.peer)
         if full is not None:
             # Before the head is read: reading it would cost what we do not have.
-            await self._refuse(port, "capacity", Refusal(503, full))
+            await self._refuse(port, "capacity", Refusal(503, full, _LATER))
             return
         try:
             await self._read_and_route(port)
@@ -159,7 +161,7 @@ class Door:
         if self.draining:
             return "draining", _DRAINING
         full = self.gate.upgrade(port.peer)
-        return None if full is None else ("capacity", Refusal(503, full))
+        return None if full is None else ("capacity", Refusal(503, full, _LATER))
 
     def _is_origin_known(self, head: RequestHead) -> bool:
         origin = head.header("origin")

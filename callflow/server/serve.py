@@ -8,6 +8,7 @@ from __future__ import annotations
 import logging
 import random
 import signal
+from collections import Counter
 from collections.abc import AsyncIterator, Sequence
 from typing import Any
 
@@ -22,6 +23,7 @@ from callflow.call.record import CallRecord
 from callflow.flow.flow import Flow
 from callflow.server.asgi import RequestServer
 from callflow.server.door import Door
+from callflow.server.drain import Drain, Streams
 from callflow.server.head import RequestHead
 from callflow.server.http import make_app
 from callflow.server.limits import Gate
@@ -56,22 +58,32 @@ class Server:
     door: Door = field(init=False)
     records: list[CallRecord] = field(factory=list, init=False)
     """Records of ended calls, newest last; at most a thousand are kept."""
-    _patience: trio.CancelScope = field(factory=trio.CancelScope, init=False)
-    """The wait for running calls while the server drains."""
+    ended: Counter[EndCause] = field(factory=Counter, init=False)
+    """Calls that are over, by cause."""
+    going_down: Drain = field(init=False)
 
     def __attrs_post_init__(self) -> None:
         settings = self.settings
         self.registry = Registry(self.flow, follow=settings.feed)
         limits = settings.limits
         requests = RequestServer(make_app(self.registry, fallback=settings.passthru_fallback), limits)
+        streams = Streams(self._answer)
         self.door = Door(
             limits=limits,
             gate=Gate(limits),
             credentials=settings.accepted,
             streams=self._is_stream,
-            answer=self._answer,
+            answer=streams.take,
             requests=requests.serve,
             origins=frozenset(settings.origins),
+        )
+        self.going_down = Drain(
+            door=self.door,
+            registry=self.registry,
+            streams=streams,
+            delay=settings.drain_delay,
+            patience=settings.drain,
+            timing=self.timing or Timing(),
         )
 
     def load(self) -> None:
@@ -123,6 +135,7 @@ class Server:
     def _over(self, task: CallTask) -> None:
         self.registry.over(task)
         if task.record is not None:
+            self.ended[task.record.cause] += 1
             self.records.append(task.record)
             del self.records[:-1000]
             log.info("call ended", extra={"record": _loggable(task.record)})
@@ -163,7 +176,7 @@ class Server:
                 # Still listening: calls that end meanwhile have a Passthru to come, and whoever is refused is told so.
                 await self.drain()
                 nursery.cancel_scope.cancel()
-        log.info("server stopped")
+        log.info("server stopped", extra={"calls": self.ended.total(), "drained": self.ended[EndCause.DRAIN]})
 
     async def _listen(self, listeners: Sequence[trio.SocketListener], connections: trio.Nursery) -> None:
         await trio.serve_listeners(self._come_in, list(listeners), handler_nursery=connections)
@@ -179,24 +192,15 @@ class Server:
     async def _hurry(self, signals: AsyncIterator[int]) -> None:
         """A second signal means now: running calls are not waited for."""
         async for _ in signals:
-            self._patience.cancel()
+            self.going_down.hurry()
 
     async def drain(self) -> None:
-        """Refuse new calls, let running ones end for as long as is set, then end them with 1012.
+        """Go down in stages; see ``callflow.server.drain``.
 
         Cancellation:
             Running calls are dropped by whoever cancelled.
         """
-        self.door.draining, self.registry.is_ready = True, False
-        log.info("server draining", extra={"calls": len(self.registry.live)})
-        self._patience.deadline = trio.current_time() + self.settings.drain
-        with self._patience:
-            await self.registry.wait_no_calls()
-        for task in self.registry.live:
-            task.hang_up(EndCause.DRAIN, 1012)
-        timing = self.timing or Timing()
-        with trio.move_on_after(timing.close + timing.leave):
-            await self.registry.wait_no_calls()
+        await self.going_down.run()
 
 
 def _rate_of(head: RequestHead) -> int | None:

@@ -75,8 +75,11 @@ class Settings:
     """Silence of a socket until it is cut. Gaps of 9 s were seen in calls that lived (exotel.md §6.3)."""
     call_limit: Wait = 58 * 60.0
     """Longest call. Exotel ends a stream after 60 minutes (exotel.md §10)."""
+    drain_delay: Annotated[float, Meta(ge=0, le=3600, description="write seconds, or 0 for none")] = 0.0
+    """How long a server that was told to stop says that it is not ready and takes calls all the same: balancers need
+    time to notice."""
     drain: Annotated[float, Meta(ge=0, le=24 * 3600, description="write seconds, or 0 for at once")] = 30.0
-    """How long running calls may go on after the server was told to stop."""
+    """How long running calls may go on when new ones are refused."""
     max_calls: Count | None = None
     """Calls at once; more are refused before they begin. None for no limit."""
     max_sockets: Count = _STANDARD.sockets

@@ -78,6 +78,7 @@ async def test_every_flag_is_a_setting(served: Served) -> None:
         port=81,
         codec="mulaw",
         low_latency=True,
+        drain_delay=2.0,
         drain=3.0,
         call_limit=60.0,
         feed=True,
@@ -85,7 +86,7 @@ async def test_every_flag_is_a_setting(served: Served) -> None:
 
     [(_, settings, _)] = served
     assert settings == Settings(
-        host="0.0.0.0", port=81, codec="mulaw", low_latency=True, drain=3.0, call_limit=60.0, feed=True
+        host="0.0.0.0", port=81, codec="mulaw", low_latency=True, drain_delay=2.0, drain=3.0, call_limit=60.0, feed=True
     )
 
 

@@ -221,6 +221,7 @@ def test_its_log_is_json_from_the_first_line_to_the_last(stopped: Stopped) -> No
         "server started",
         "call started",
         "server draining",
+        "server draining",
         "call ended",
         "server stopped",
     ]

@@ -1,0 +1,160 @@
+"""The orderly end of a server: no call is cut that could have ended by itself, and each end has its bound.
+
+Stages, each logged with what is there: **not ready**, but taking calls, for as long as a balancer needs to notice;
+**refusing** new calls while running ones end; an **apology** to those that are still there; **closing**, by 1012.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from enum import Enum
+
+import trio
+from attrs import define, field
+
+from callflow.call.call import CallTask
+from callflow.call.engine import LastWords
+from callflow.call.port import BytePort
+from callflow.flow.flow import LONGEST_APOLOGY
+from callflow.server.door import Door, Handler
+from callflow.server.head import RequestHead
+from callflow.server.registry import Registry
+from callflow.session.inputs import EndCause
+from callflow.session.timing import Timing
+
+log = logging.getLogger("callflow.server")
+
+RESTART = 1012
+"""The close code of a call that the server's end has ended: "service restart"."""
+
+
+class Stage(Enum):
+    """How far a server has gone down."""
+
+    SERVING = "serving"
+    NOT_READY = "not ready"
+    REFUSING = "refusing"
+    APOLOGY = "apology"
+    CLOSING = "closing"
+    STOPPED = "stopped"
+
+
+@define(eq=False)
+class Streams:
+    """Counts streams from upgrade to end: those without a call yet are waited for as well."""
+
+    answer: Handler
+    """Takes an upgrade; see ``Door.answer``."""
+    open: int = 0
+    _news: trio.Event = field(factory=trio.Event, init=False)
+
+    async def take(self, head: RequestHead, port: BytePort, rest: bytes) -> None:
+        """Answer an upgrade, and count it meanwhile."""
+        self.open += 1
+        try:
+            await self.answer(head, port, rest)
+        finally:
+            self.open -= 1
+            self._news.set()
+            self._news = trio.Event()
+
+    async def wait_none(self) -> None:
+        """Wait until no stream is open."""
+        while self.open:
+            await self._news.wait()
+
+
+@define(eq=False, kw_only=True)
+class Drain:
+    """Takes a server down, once.
+
+    Args:
+        door: Refuses new calls.
+        registry: Has the running ones.
+        streams: Has those that have not started yet, too.
+        delay: Seconds in which the server is not ready and takes calls all the same.
+        patience: Seconds in which running calls may end by themselves.
+        timing: Of calls.
+        refusing: Called when new calls are refused from now on.
+    """
+
+    door: Door
+    registry: Registry
+    streams: Streams
+    delay: float
+    patience: float
+    timing: Timing
+    refusing: Callable[[], None] = lambda: None
+    stage: Stage = field(default=Stage.SERVING, init=False)
+    _patience: trio.CancelScope = field(factory=trio.CancelScope, init=False)
+
+    async def run(self) -> None:
+        """Go down: when this returns, no call is left that could be ended in order.
+
+        Cancellation:
+            Running calls are dropped by whoever cancelled.
+        """
+        with self._patience:
+            await self._be_not_ready()
+            self._refuse()
+            with trio.move_on_after(self.patience):
+                await self._wait_empty()
+            await self._apologise()
+        self._refuse()  # again, for a second signal may have come before
+        await self._close()
+        self.stage = Stage.STOPPED
+
+    def hurry(self) -> None:
+        """Wait for nobody: go on with the last stage."""
+        self._patience.cancel()
+
+    async def _be_not_ready(self) -> None:
+        self.registry.is_ready = False
+        if self.delay > 0:
+            self._enter(Stage.NOT_READY, within=self.delay)
+            await trio.sleep(self.delay)
+
+    def _refuse(self) -> None:
+        if not self.door.draining:
+            self.door.draining = True
+            self._enter(Stage.REFUSING, within=self.patience)
+            self.refusing()
+
+    async def _apologise(self) -> None:
+        if all(task.flow.apology is None for task in self.registry.live):
+            return
+        within = self.timing.leave + LONGEST_APOLOGY + self.timing.mark_slack + self.timing.close
+        self._enter(Stage.APOLOGY, within=within)
+        for task in self.registry.live:
+            _take_leave(task)
+        with trio.move_on_after(within):
+            await self.registry.wait_no_calls()
+
+    async def _close(self) -> None:
+        if not self.registry.live and not self.streams.open:
+            return
+        within = self.timing.close + self.timing.leave
+        self._enter(Stage.CLOSING, within=within)
+        for task in self.registry.live:
+            task.hang_up(EndCause.DRAIN, RESTART)
+        with trio.move_on_after(within):
+            await self.registry.wait_no_calls()
+
+    async def _wait_empty(self) -> None:
+        while self.registry.live or self.streams.open:
+            await self.streams.wait_none()
+            await self.registry.wait_no_calls()
+
+    def _enter(self, stage: Stage, *, within: float) -> None:
+        self.stage = stage
+        there = {"calls": len(self.registry.live), "streams": self.streams.open}
+        log.info("server draining", extra={"stage": stage.value, **there, "within": within})
+
+
+def _take_leave(task: CallTask) -> None:
+    apology = task.flow.apology
+    if apology is None:
+        task.hang_up(EndCause.DRAIN, RESTART)
+    else:
+        task.interrupt(LastWords(apology, EndCause.DRAIN, RESTART))
