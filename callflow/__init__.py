@@ -13,7 +13,7 @@ from callflow.errors import (
     SettingsError,
     UndeclaredMove,
 )
-from callflow.flow.call import Call, EndedCall, Playback, Started
+from callflow.flow.call import Call, EndedCall, Playback, Speech, Started
 from callflow.flow.collect import CollectDigits
 from callflow.flow.flow import Flow
 from callflow.flow.hangup import Hangup
@@ -27,6 +27,7 @@ from callflow.session.inputs import EndCause, EndedBy
 from callflow.session.playout import Fate, Heard
 from callflow.wire.messages import Dtmf
 from callflow.wire.passthru import PassthruReport
+from callflow.wire.speech import Sensitivity, SpeechDetector
 
 __all__ = [
     # A flow and its states
@@ -43,12 +44,16 @@ __all__ = [
     "Dtmf",
     "Failed",
     "Secret",
+    "Speech",
     "Playback",
     "Heard",
     "Fate",
     "EndedCall",
     "EndCause",
     "EndedBy",
+    # Hearing
+    "Sensitivity",
+    "SpeechDetector",
     # Before and after the stream
     "PassthruReport",
     "Verdict",

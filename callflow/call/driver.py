@@ -88,6 +88,8 @@ class Driver:
         the key is for the flow at all."""
         self._oddities: set[str] = set()
         self.taps: tuple[Callable[[bytes], None], ...] = ()
+        """All who get the caller's audio now: first those of the call, then those of the state."""
+        self._call_taps: tuple[Callable[[bytes], None], ...] = ()
         self._untapped: list[bytes] | None = []
         self.media_in = 0
         self.media_out = 0
@@ -138,29 +140,36 @@ class Driver:
 
     def _take_audio(self, payload: bytes) -> None:
         self.media_in += 1
-        if self.taps:
-            self._to_taps(payload)
-        elif self._untapped is not None:
-            self._keep_untapped(self._untapped, payload)
-
-    def _to_taps(self, payload: bytes) -> None:
+        if not self.taps and self._untapped is None:
+            return
         audio = payload if self.raw else self._whole.feed(payload)
+        if self._untapped is not None:
+            self._keep_untapped(self._untapped, audio)
         for tap in self.taps:
             tap(audio)
 
-    def _keep_untapped(self, kept: list[bytes], payload: bytes) -> None:
+    def _keep_untapped(self, kept: list[bytes], audio: bytes) -> None:
         """Keep what comes before the first state can have a tap; a flow that has none soon gets none of it."""
         if self.seconds > UNTAPPED:
             self._untapped = None
-        elif sum(map(len, kept)) + len(payload) <= UNTAPPED_BYTES:
-            kept.append(payload)
+        elif sum(map(len, kept)) + len(audio) <= UNTAPPED_BYTES:
+            kept.append(audio)
 
     def add_tap(self, tap: Callable[[bytes], None]) -> None:
         """Have *tap* called with the caller's audio; the first one of a call also gets what came before it."""
         self.taps = (*self.taps, tap)
         missed, self._untapped = self._untapped, None
-        for payload in missed or ():
-            self._to_taps(payload)
+        for audio in missed or ():
+            tap(audio)
+
+    def listen(self, tap: Callable[[bytes], None]) -> None:
+        """Have *tap* called with the caller's audio for as long as the call lives, before any tap of a state."""
+        self.taps = (*self._call_taps, tap, *self.taps[len(self._call_taps) :])
+        self._call_taps = (*self._call_taps, tap)
+
+    def drop_taps(self) -> None:
+        """Take the taps of the state off: it was left."""
+        self.taps = self._call_taps
 
     # The link.
 
@@ -218,7 +227,7 @@ class Driver:
     def _over(self, cause: EndCause, now: float) -> None:
         self.ended_at = now
         self.writer.shut()
-        self.taps = ()
+        self.taps = self._call_taps = ()
         self.deadlines.stop_all()
         self.settle(self.ledger.end(now))
         self.on_over(cause)

@@ -15,11 +15,12 @@ import trio
 from attrs import frozen
 
 from callflow.call.driver import Driver
+from callflow.call.hearing import Hearing
 from callflow.call.journal import Kind
 from callflow.call.live import LiveCall, LivePlayback, ended_by
-from callflow.call.mailbox import Event, KeyCame, PlaybackSettled, RunEnded, TapFailed
+from callflow.call.mailbox import Event, KeyCame, PlaybackSettled, RunEnded, SpeechCame, TapFailed
 from callflow.errors import FlowError, UndeclaredMove
-from callflow.flow.call import D, EndedCall
+from callflow.flow.call import CUT_BY_KEY, CUT_BY_SPEECH, BargeIn, D, EndedCall
 from callflow.flow.conduct import WAIT, Conduct, Deliver, Finish, Speak, Step, Wait
 from callflow.flow.definition import overrides
 from callflow.flow.flow import Flow
@@ -85,6 +86,10 @@ class Engine(Generic[D]):
         driver.on_over = self._over
         driver.before_key = self._key_read
         call.add_tap = self._add_tap
+        hearing = Hearing(driver, flow.speech, self._speech_read)
+        call.listen_for_speech = hearing.begin
+        if flow.listens:
+            hearing.begin()
 
     @property
     def state(self) -> State[D]:
@@ -206,7 +211,7 @@ class Engine(Generic[D]):
         """Silence first: a slow clean-up of the state must not delay the clear."""
         if self._call.playing is not None:
             self._call.playing.stop()
-        self._driver.taps = ()
+        self._driver.drop_taps()
         now = trio.current_time()
         if self._conduct.secret:
             self._masked_until = now + SECRET_AFTERGLOW
@@ -267,6 +272,8 @@ class Engine(Generic[D]):
         match event:
             case KeyCame():
                 return self._key(event)
+            case SpeechCame(speech, ended):
+                return self._conduct.speech_ended(speech) if ended else self._conduct.speech_began(speech)
             case PlaybackSettled():
                 return self._settled(event)
             case RunEnded():
@@ -301,9 +308,7 @@ class Engine(Generic[D]):
 
     def _listens(self) -> bool:
         """Whether a key goes to the state now: it asks for keys, and no prompt protects itself."""
-        playing = self._call.playing
-        protected = playing is not None and playing.result is None and playing.barge_in is None
-        return self._conduct.takes_keys and not protected
+        return self._conduct.takes_keys and (self._call.playing is None or self._call.playing.gives_way(CUT_BY_KEY))
 
     def _press(self, key: Dtmf, *, masked: bool) -> Step:
         self._skipped.clear()
@@ -350,7 +355,7 @@ class Engine(Generic[D]):
             self._journal(Kind.KEY, "dropped", count=dropped)
         for event in self._driver.mailbox.take_keys():
             self._hold(event)
-        if step.barge_in is not None and len(self._ahead) and type(self._state) not in self._skipped:
+        if step.barge_in in CUT_BY_KEY and len(self._ahead) and type(self._state) not in self._skipped:
             # The answer is there already. Once: an announcement that leads back to itself would go round for ever.
             self._skipped.add(type(self._state))
             return self._conduct.prompt_ended(trio.current_time())
@@ -390,18 +395,25 @@ class Engine(Generic[D]):
         """Inside the reader's step: cut what the key may cut. Say whether the flow gets it."""
         if not len(self._driver.mailbox) and self._swallows(key, at):
             return False
-        playing = self._call.playing
-        if playing is not None and playing.result is None and playing.barge_in == "dtmf":
-            self._journal(Kind.PLAYBACK, "barge-in", prompt=" ".join(playing.entry.names))
-            self._driver.cut()
+        self._barge_in(CUT_BY_KEY, "key")
         return True
+
+    def _speech_read(self) -> None:
+        """Inside the reader's step: cut what speech may cut."""
+        self._barge_in(CUT_BY_SPEECH, "speech")
+
+    def _barge_in(self, cuts: tuple[BargeIn, ...], by: str) -> None:
+        playing = self._call.playing
+        if playing is not None and playing.result is None and playing.barge_in in cuts:
+            self._journal(Kind.PLAYBACK, "barge-in", prompt=" ".join(playing.entry.names), by=by)
+            self._driver.cut()
 
     def _add_tap(self, listen: Callable[[bytes], None]) -> None:
         def guarded(audio: bytes) -> None:
             try:
                 listen(audio)
             except (Exception, SystemExit) as raised:  # noqa: BLE001  # user code; the engine ends the call by it
-                self._driver.taps = ()
+                self._driver.drop_taps()
                 self._driver.mailbox.put(TapFailed(raised))
 
         self._driver.add_tap(guarded)

@@ -24,6 +24,7 @@ class Kind(enum.Enum):
     MESSAGE = "message"
     STATE = "state"
     KEY = "key"
+    SPEECH = "speech"
     PLAYBACK = "playback"
     TIMER = "timer"
     ODD = "odd"

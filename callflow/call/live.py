@@ -12,7 +12,7 @@ from attrs import define, field
 from callflow.call.driver import Driver
 from callflow.call.journal import Kind
 from callflow.errors import AudioError, CallEnded, FlowError
-from callflow.flow.call import BargeIn, Call, D, Playback, Started, find_service
+from callflow.flow.call import BARGE_INS, CUT_BY_SPEECH, BargeIn, Call, D, Playback, Started, find_service
 from callflow.flow.flow import Flow
 from callflow.flow.prompts import Clip, Prompt
 from callflow.session.inputs import EndCause, EndedBy
@@ -59,6 +59,10 @@ class LivePlayback(Playback):
         if self.entry.result is None:
             self._cut()
 
+    def gives_way(self, cuts: tuple[BargeIn, ...]) -> bool:
+        """Say whether it is over, or is one that may be cut: then whoever speaks or presses is answered now."""
+        return self.entry.result is not None or self.barge_in in cuts
+
     def settled(self) -> None:
         """Wake whoever waits; the ledger has the fate."""
         self._settled.set()
@@ -83,6 +87,8 @@ class LiveCall(Call[D]):
         """The playback that was started last; one runs at a time."""
         self.add_tap: Callable[[Callable[[bytes], None]], None] = _no_taps
         """Set by the engine, which owns the taps of a state."""
+        self.listen_for_speech: Callable[[], None] = _nobody_listens
+        """Set by the engine, which is told of speech."""
         self._flow = flow
         self._driver = driver
         self._call_id = call_id
@@ -145,6 +151,10 @@ class LiveCall(Call[D]):
         """Start a playback; see ``start``."""
         self._check_up("call.play")
         self._check_two_way("call.play")
+        if barge_in not in BARGE_INS:
+            raise FlowError(f"barge_in={barge_in!r}; write {' or '.join(map(repr, BARGE_INS))}")
+        if barge_in in CUT_BY_SPEECH:
+            self.listen_for_speech()
         if self.playing is not None and self.playing.result is None:
             raise FlowError(f"{prompt!r} was started while another playback runs; await its heard(), or stop() it")
         clip = self._clip(prompt)
@@ -211,4 +221,8 @@ class LiveCall(Call[D]):
 
 
 def _no_taps(listen: Callable[[bytes], None]) -> None:
+    """Stand in until the engine runs."""
+
+
+def _nobody_listens() -> None:
     """Stand in until the engine runs."""

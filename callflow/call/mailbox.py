@@ -1,7 +1,7 @@
 """The mailbox of a call: what the driver has for the flow, in the order in which it happened.
 
 Audio never passes through here (it goes to taps by plain calls). The box is bounded, and overflowing is a fault: what
-comes in are keys and fates, and no telephone has that many of them.
+comes in are keys, words and fates, and no telephone has that many of them.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from typing import Any
 import trio
 from attrs import Factory, define, frozen
 
+from callflow.flow.call import Speech
 from callflow.session.playout import Entry
 from callflow.wire.messages import Dtmf
 
@@ -26,6 +27,14 @@ class KeyCame:
     key: Dtmf
     at: float
     """When it was read, on Trio's clock."""
+
+
+@frozen
+class SpeechCame:
+    """The caller began to speak, or has spoken. If it cut a prompt, that prompt's fate stands before it."""
+
+    speech: Speech
+    ended: bool
 
 
 @frozen
@@ -52,7 +61,7 @@ class TapFailed:
     error: BaseException
 
 
-Event = KeyCame | PlaybackSettled | RunEnded | TapFailed
+Event = KeyCame | SpeechCame | PlaybackSettled | RunEnded | TapFailed
 
 
 @define(eq=False)

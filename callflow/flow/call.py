@@ -22,8 +22,12 @@ D = TypeVar("D")
 """The type of a flow's data."""
 T = TypeVar("T")
 
-BargeIn = Literal["dtmf"] | None
-"""What cuts a prompt: a key, or nothing."""
+BargeIn = Literal["dtmf", "speech", "any"] | None
+"""What cuts a prompt: a key, the caller's voice, either of them, or nothing."""
+
+BARGE_INS: tuple[BargeIn, ...] = ("dtmf", "speech", "any", None)
+CUT_BY_KEY: tuple[BargeIn, ...] = ("dtmf", "any")
+CUT_BY_SPEECH: tuple[BargeIn, ...] = ("speech", "any")
 
 
 @frozen(kw_only=True)
@@ -38,6 +42,18 @@ class Started:
     """Custom parameters of the stream URL."""
     passthru: Mapping[str, str] = Factory(dict)
     """What the Passthru before the stream said, and what the flow's ``passthru=`` function added."""
+
+
+@frozen(kw_only=True)
+class Speech:
+    """The caller's voice, as the detector hears it."""
+
+    at: float
+    """When it began: seconds since the stream began, as ``call.now()``."""
+    seconds: float
+    """How long it has lasted; at its end without the silence that ended it."""
+    level: float
+    """Of its loudest 20 ms so far, in dB of full scale (dBFS): -20 is loud, -45 is hardly heard."""
 
 
 class Playback(abc.ABC):
@@ -148,7 +164,8 @@ class Call(abc.ABC, Generic[D]):
 
         Args:
             prompt: A file in ``prompts/``, words that ``prompts.toml`` gives to a file, or a tuple of these.
-            barge_in: ``"dtmf"``: any key cuts it. None: it cannot be cut by the caller.
+            barge_in: ``"dtmf"``: any key cuts it. ``"speech"``: the caller's voice does. ``"any"``: both. None: it
+                cannot be cut by the caller.
 
         Raises:
             AudioError: A file is absent or not of the line's rate.

@@ -10,7 +10,7 @@ from typing import Any
 
 from attrs import frozen
 
-from callflow.flow.call import BargeIn
+from callflow.flow.call import BargeIn, Speech
 from callflow.flow.keys import LateTerminator
 from callflow.flow.prompts import Prompt
 from callflow.wire.messages import Dtmf
@@ -71,6 +71,14 @@ class Conduct:
 
     def press(self, key: Dtmf, at: float) -> Step:
         """A key came, and ``takes_keys`` was true."""
+        return WAIT
+
+    def speech_began(self, speech: Speech) -> Step:
+        """The caller speaks."""
+        return WAIT
+
+    def speech_ended(self, speech: Speech) -> Step:
+        """The caller has spoken."""
         return WAIT
 
     def due(self, at: float) -> Step:

@@ -11,13 +11,15 @@ from typing import Any, Generic, TypeVar
 import attrs
 
 from callflow.errors import AudioError, FlowDefinitionError
-from callflow.flow.call import Started
+from callflow.flow.call import CUT_BY_SPEECH, Started
+from callflow.flow.definition import overrides
 from callflow.flow.graph import Graph, check_start, read_graph
 from callflow.flow.prompts import Prompt, PromptLibrary
 from callflow.flow.state import State
 from callflow.flow.verdict import Verdict
 from callflow.wire.audio import RATES
 from callflow.wire.passthru import PassthruReport
+from callflow.wire.speech import Sensitivity
 
 D = TypeVar("D")
 
@@ -44,6 +46,7 @@ class Flow(Generic[D]):
         rate: Sample rate of the prompts, in hertz: 8000, 16000 or 24000.
         raw: A relay: ``call.relay`` and ``call.clear`` in place of prompts, without chunks, pacing and padding.
         one_way: The stream comes from Exotel's Stream applet: the flow listens (``call.tap``) and can say nothing.
+        speech: What counts as the caller's voice, where ``barge_in="speech"``, ``on_speech`` or a ``Record`` ask.
         scope: Names for annotations of states that are defined inside a function: ``scope=locals()``.
 
     Raises:
@@ -63,6 +66,7 @@ class Flow(Generic[D]):
         rate: int = RATES[0],
         raw: bool = False,
         one_way: bool = False,
+        speech: Sensitivity | None = None,
         scope: Mapping[str, Any] | None = None,
     ) -> None:
         if not name or not all(c.isalnum() or c in "-_" for c in name):
@@ -78,7 +82,10 @@ class Flow(Generic[D]):
         self.rate = rate
         self.raw = raw
         self.one_way = one_way
+        self.speech = speech or Sensitivity()
         self.graph: Graph = read_graph(start, scope or {})
+        self.listens = any(map(_listens, self.graph.states))
+        """Whether a state asks for speech: then the noise of the line is known before."""
         self.folder = self._resolve(prompts)
         self._check_one_way()
         self._data = data
@@ -159,6 +166,12 @@ class Flow(Generic[D]):
         if self.apology is not None:
             named.append((f"apology= of Flow({self.name!r})", self.apology))
         return named
+
+
+def _listens(state: type[State[Any]]) -> bool:
+    """Whether a class says that it wants to hear the caller speak; code in ``run`` may want it as well."""
+    asks = getattr(state.options, "barge_in", None) in CUT_BY_SPEECH
+    return asks or any(overrides(state, hook) for hook in ("on_speech", "on_speech_ended"))
 
 
 def _check_factory(name: str, factory: object) -> None:

@@ -26,7 +26,8 @@ class Menu(State[D]):
         no_input, no_match: Said before asking again, by what went wrong.
         tries: Attempts in all; then ``on_failed``.
         first_digit: Seconds from the prompt's end to "no input".
-        barge_in: ``"dtmf"`` (default): a key cuts the prompt. None: keys wait until it was heard.
+        barge_in: ``"dtmf"`` (default): a key cuts the prompt; ``"speech"``: the caller's voice does; ``"any"``: both.
+            Where a key does not cut it, keys wait until it was heard.
         typeahead: As in ``State``.
     """
 

@@ -11,7 +11,7 @@ from typing import assert_never
 
 import attrs
 
-from callflow.flow.call import BargeIn
+from callflow.flow.call import BARGE_INS, BargeIn
 from callflow.flow.conduct import WAIT, Conduct, Deliver, Speak, Step
 from callflow.flow.definition import one_of
 from callflow.flow.keys import Collector, Complete, Entry, Failed, GiveUp, Outcome, Tries
@@ -30,7 +30,7 @@ class QuestionOptions(StateOptions):
     no_match: Prompt | None = None
     too_short: Prompt | None = None
     tries: int = 3
-    barge_in: BargeIn = attrs.field(default="dtmf", validator=one_of("dtmf", None))
+    barge_in: BargeIn = attrs.field(default="dtmf", validator=one_of(*BARGE_INS))
     first_digit: float = 5.0
     between_digits: float = 3.0
     total: float = 60.0

@@ -6,7 +6,7 @@ from typing import Any, ClassVar
 
 import attrs
 
-from callflow.flow.call import BargeIn, Call, D
+from callflow.flow.call import BARGE_INS, BargeIn, Call, D
 from callflow.flow.conduct import Conduct, Deliver, Speak, Step
 from callflow.flow.definition import class_line, one_of
 from callflow.flow.keys import TypeAheadPolicy
@@ -19,15 +19,16 @@ class SayOptions(StateOptions):
     """Options of ``Say``."""
 
     prompt: Prompt | None = None
-    barge_in: BargeIn = attrs.field(default="dtmf", validator=one_of("dtmf", None))
+    barge_in: BargeIn = attrs.field(default="dtmf", validator=one_of(*BARGE_INS))
 
 
 class Say(State[D]):
-    """Says something and goes on when it was heard, or cut by a key that the next state then gets.
+    """Says something and goes on when it was heard or cut; a key that cut it is the next state's.
 
     Class keywords:
         prompt: What to say.
-        barge_in: ``"dtmf"`` (default) lets any key cut it; None makes it heard to its end.
+        barge_in: ``"dtmf"`` (default) lets any key cut it, ``"speech"`` the caller's voice, ``"any"`` both; None makes
+            it heard to its end.
         typeahead: As in ``State``.
     """
 

@@ -13,8 +13,8 @@ from typing import Any, ClassVar, Generic, TypeVar, dataclass_transform
 import attrs
 
 from callflow.errors import FlowDefinitionError
-from callflow.flow.call import Call, D, EndedCall
-from callflow.flow.conduct import Conduct, Deliver, Step
+from callflow.flow.call import Call, D, EndedCall, Speech
+from callflow.flow.conduct import WAIT, Conduct, Deliver, Step
 from callflow.flow.definition import KEYS_ATTRIBUTE, check_class, class_line, is_kind, one_of, overrides
 from callflow.flow.keys import TypeAheadPolicy
 from callflow.wire.messages import KEYS, Dtmf
@@ -126,6 +126,12 @@ class State(Generic[D]):
     def on_dtmf(self, call: Call[D], key: Dtmf) -> State[D] | None:
         """A key came. Called for each; None stays. A state without this hook keeps keys for the next that asks."""
 
+    def on_speech(self, call: Call[D], speech: Speech) -> State[D] | None:
+        """The caller speaks. Called once each time, ``begin_after`` (0.3) seconds into it; None stays."""
+
+    def on_speech_ended(self, call: Call[D], speech: Speech) -> State[D] | None:
+        """The caller has spoken. Called once for each ``on_speech``, ``end_after`` (0.8) seconds later; None stays."""
+
     def on_timeout(self, call: Call[D]) -> State[D] | None:
         """``timeout`` has passed since the state was entered. Called at most once; None stays."""
 
@@ -144,9 +150,16 @@ class WaitingConduct(Conduct):
         timeout = state.options.timeout
         self.deadline = None if timeout is None else at + timeout
         self.takes_keys = overrides(type(state), "on_dtmf")
+        self._state = type(state)
 
     def press(self, key: Dtmf, at: float) -> Step:
         return Deliver("on_dtmf", (key,))
+
+    def speech_began(self, speech: Speech) -> Step:
+        return Deliver("on_speech", (speech,)) if overrides(self._state, "on_speech") else WAIT
+
+    def speech_ended(self, speech: Speech) -> Step:
+        return Deliver("on_speech_ended", (speech,)) if overrides(self._state, "on_speech_ended") else WAIT
 
     def due(self, at: float) -> Step:
         self.deadline = None

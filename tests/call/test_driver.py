@@ -123,6 +123,31 @@ async def test_no_more_audio_is_kept_for_a_tap_than_a_second_has() -> None:
     assert sum(map(len, heard)) == UNTAPPED_BYTES
 
 
+async def test_the_first_tap_gets_what_came_before_it_although_the_call_listens() -> None:
+    driver = await streaming()
+    calls: list[bytes] = []
+    states: list[bytes] = []
+    driver.listen(calls.append)
+    for payload in (b"1", b"23", b"4"):
+        driver.heard(media(payload))
+    driver.add_tap(states.append)
+
+    assert (b"".join(calls), b"".join(states)) == (b"1234", b"1234")
+
+
+async def test_who_listens_for_the_call_outlives_the_taps_of_a_state() -> None:
+    driver = await streaming()
+    calls: list[bytes] = []
+    states: list[bytes] = []
+    driver.add_tap(states.append)
+    driver.listen(calls.append)
+    driver.heard(media(b"12"))
+    driver.drop_taps()
+    driver.heard(media(b"34"))
+
+    assert (calls, states) == ([b"12", b"34"], [b"12"])
+
+
 async def test_another_streams_audio_is_not_heard() -> None:
     driver = await streaming()
     heard: list[bytes] = []

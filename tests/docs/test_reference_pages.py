@@ -22,6 +22,8 @@ from callflow import (
     PassthruReport,
     Playback,
     Say,
+    Sensitivity,
+    Speech,
     Started,
     State,
 )
@@ -88,7 +90,7 @@ def test_every_attribute_of_a_class_is_there(cls: type) -> None:
     assert sorted(first_names(table_of(CALL, f"`{cls.__name__}`"))) == sorted(public(cls))
 
 
-@pytest.mark.parametrize("cls", [Started, Heard, PassthruReport, EndedCall])
+@pytest.mark.parametrize("cls", [Started, Heard, PassthruReport, EndedCall, Speech, Sensitivity])
 def test_every_field_of_a_value_is_there(cls: type) -> None:
     fields = [field.name for field in attrs.fields(cls)]
     methods = [name for name in vars(cls) if not name.startswith("_") and name not in fields]
@@ -110,3 +112,9 @@ def test_the_words_of_the_causes_are_those_of_the_code() -> None:
 
 def test_every_argument_of_a_flow_is_there() -> None:
     assert first_names(table_of(CALL, "argument")) == list(inspect.signature(Flow).parameters)
+
+
+def test_the_defaults_of_the_sensitivity_are_those_of_the_code() -> None:
+    told = table_of(CALL, "`Sensitivity`").by("`Sensitivity`", "default")
+
+    assert told == {field.name: str(field.default) for field in attrs.fields(Sensitivity)}

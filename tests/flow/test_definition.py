@@ -25,7 +25,7 @@ HOOKS = {
     ),
     "what comes after is said of announcements alone": (
         "class Lost(State[None], timeout=5.0):\n    def then(self, call) -> Bye: ...",
-        "Lost.then: a State has no hook then; its hooks are on_dtmf, on_hangup, on_timeout",
+        "Lost.then: a State has no hook then; its hooks are on_dtmf, on_hangup, on_speech, on_speech_ended, on_timeout",
     ),
     "a handler without a return annotation": (
         "class Lost(Say[None], prompt='a.wav'):\n    def then(self, call): ...",
@@ -162,11 +162,11 @@ OPTIONS = {
     ),
     "a barge-in that no question knows": (
         "class Lost(Menu[None], barge_in='keys'): ...",
-        "Lost: barge_in='keys'; write 'dtmf' or None",
+        "Lost: barge_in='keys'; write 'dtmf' or 'speech' or 'any' or None",
     ),
     "a barge-in that no announcement knows": (
         "class Lost(Say[None], barge_in=True): ...",
-        "Lost: barge_in=True; write 'dtmf' or None",
+        "Lost: barge_in=True; write 'dtmf' or 'speech' or 'any' or None",
     ),
     "a policy that is none": (
         "class Lost(State[None], typeahead='forget'): ...",
