@@ -232,6 +232,7 @@ HEADER: Mapping[str, Slot] = {
     "echoes": _Choice("echoes", {"yes": "at once", "late": "late", "no": "never"}, needed=True),
     "rate": _Choice("rate", {str(rate): rate for rate in RATES}, needed=True),
     "coding": _Choice("coding", _members(Coding), needed=True),
+    "oneway": _Choice("one_way", {"yes": True, "no": False}, needed=True),
     "breaks": _Rules(),
     "param": _Parameter(),
 }

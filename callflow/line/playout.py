@@ -107,6 +107,8 @@ class Playout:
 
     def media(self, payload: bytes, at: float) -> None:
         """Take a message's audio; it is picked up at once if nothing else plays. Half a sample is no sound."""
+        if self._profile.one_way:
+            return
         self._run(at)
         audio = payload[: len(payload) - len(payload) % self.form.sample_bytes]
         if not audio:
@@ -121,6 +123,8 @@ class Playout:
 
     def mark(self, name: str, at: float) -> None:
         """Take a mark; it is due when what came before it was played, at once if nothing plays."""
+        if self._profile.one_way:
+            return
         self._run(at)
         self._unbroken = False
         due = "R10" in self._profile.breaks or self._arrived == self._finished

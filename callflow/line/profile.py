@@ -14,8 +14,8 @@ from attrs import field, frozen, validators
 from callflow.wire.audio import RATES, AudioFormat, Coding
 from callflow.wire.messages import MediaFormat
 
-BREAKABLE = frozenset(f"R{number}" for number in (*range(1, 12), 14))
-"""Rules of Exotel's side that a profile may break. R12 is ``Telephone.drop``; R13 has no one-way line here."""
+BREAKABLE = frozenset(f"R{number}" for number in (*range(1, 12), 13, 14))
+"""Rules of Exotel's side that a profile may break. R12 is none to break: ``Telephone.drop`` uses it."""
 
 EchoesClearedMarks = Literal["at once", "late", "never"]
 Counters = Literal["str", "int", "absent"]
@@ -59,6 +59,8 @@ class Profile:
     """Further attempts after a failed handshake."""
     keeps_sending_silence: bool = True
     """Whether ``media`` keeps coming while the caller says nothing. Real calls do; gaps of 9 s were seen as well."""
+    one_way: bool = False
+    """Whether this is a Stream applet: the caller is heard, but neither keys nor marks come, and nothing is played."""
     breaks: frozenset[str] = field(
         default=frozenset(), converter=_names, validator=validators.deep_iterable(validators.in_(BREAKABLE))
     )

@@ -58,7 +58,9 @@ class Sender:
         return [self._write(self._media(payload, at))]
 
     def dtmf(self, digit: str, held: float) -> list[str]:
-        """Write a key press; *held* is how long, in seconds."""
+        """Write a key press; *held* is how long, in seconds. A one-way stream tells of none (R13)."""
+        if self._profile.one_way and not self._breaks("R13"):
+            return []
         return [self._write(Dtmf(digit=digit, duration=held, stream_sid=self._sid(), sequence_number=self._number()))]
 
     def mark(self, name: str) -> list[str]:

@@ -187,6 +187,8 @@ class Header:
     rate: int = 8000
     """Hertz."""
     coding: Coding = Coding.PCM16
+    one_way: bool = False
+    """A Stream applet in place of a Voicebot."""
     breaks: frozenset[str] = frozenset()
     """Ordering rules that this Exotel breaks on purpose, such as ``R4``."""
     parameters: Mapping[str, str] = Factory(dict)
@@ -199,6 +201,7 @@ class Header:
             sample_rate=self.rate,
             coding=self.coding,
             encoding=_ENCODINGS[self.coding],
+            one_way=self.one_way,
             breaks=self.breaks,
         )
 

@@ -1,1 +1,5 @@
-"""What callflow is tested with, and what its users test their flows with."""
+"""What tests are made with: the checkers that judge what happened, whoever made it happen."""
+
+from callflow.testing.rules import check as check_wire
+
+__all__ = ["check_wire"]

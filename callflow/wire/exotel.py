@@ -53,7 +53,8 @@ millisecond of 15 digits is a float of its own as seconds (10**15 < 2**50), whic
 
 _TOO_DEEP = "nested too deeply"
 _NOT_JSON = "not JSON"
-_BAD_BASE64 = "media.payload is not base64"
+BAD_BASE64 = "media.payload is not base64"
+"""Reason of a ``MalformedMessage`` whose payload cannot be read."""
 
 
 # Reading: the fast path. A real media message is 50 of the 51 messages of a second of call. It takes exactly the
@@ -116,7 +117,7 @@ def _audio(payload: str, size: int) -> bytes:
         # the text itself: an error of encoding it would carry the whole payload.
         return binascii.a2b_base64(payload, strict_mode=True)
     except ValueError as broken:  # binascii.Error is one; so is what is raised for a character outside ASCII
-        raise MalformedMessage(_BAD_BASE64, size) from broken
+        raise MalformedMessage(BAD_BASE64, size) from broken
 
 
 def _count(value: object) -> int | None:

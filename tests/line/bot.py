@@ -11,6 +11,7 @@ import trio
 from trio_websocket import ConnectionClosed, WebSocketConnection, WebSocketRequest, wrap_server_stream
 
 from callflow.call.port import BytePort, PortStream
+from callflow.errors import MalformedMessage
 from callflow.line.memory import Conditions, MemoryNetwork
 from callflow.line.profile import Profile
 from callflow.line.telephone import Telephone, place_call
@@ -42,7 +43,11 @@ class Bot:
 
     async def _read(self) -> None:
         while True:
-            message = decode(await self.socket.get_message())
+            text = await self.socket.get_message()
+            try:
+                message = decode(text)
+            except MalformedMessage:
+                continue
             self.read.append((trio.current_time(), message))
             if isinstance(message, Start):
                 self.say = Outgoing(message.stream_sid, 16_000)

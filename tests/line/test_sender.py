@@ -202,5 +202,12 @@ def test_echoes_out_of_order_and_double_echoes_both_occur(seed: int) -> None:
 
 
 def test_every_breakable_rule_is_tried() -> None:
-    """R10 is the buffer's and tried above, R14 the telephone's."""
-    assert set(RULES) | {"R10", "R14"} == BREAKABLE
+    """R10 is the buffer's and tried above, R13 below, R14 the telephone's."""
+    assert set(RULES) | {"R10", "R13", "R14"} == BREAKABLE
+
+
+@pytest.mark.parametrize(("breaks", "keys"), [(set(), 0), ({"R13"}, 1)])
+def test_a_one_way_line_tells_of_no_key_unless_it_breaks_the_rule(breaks: set[str], keys: int) -> None:
+    sender = Sender(START, Profile(one_way=True, breaks=breaks))
+
+    assert len(sender.dtmf("5", 0.1)) == keys

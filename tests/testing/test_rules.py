@@ -18,7 +18,7 @@ from callflow.session.inputs import (
     SendMedia,
     Started,
 )
-from callflow.testing.rules import ALL, Breach, Kind, check
+from callflow.testing.rules import SERVER, Breach, Kind, check
 from callflow.testing.wirelog import Closed, Interrupted, Malformed, OneWay, Opened, Queued, TasksLeft, WireLog
 from callflow.wire.messages import Clear, Unknown
 from tests.testing.logs import APP, CLEAR, IN, OTHER, OUT, SPEECH, START, STOP, Line, key, log, mark, media, stream
@@ -411,24 +411,24 @@ def test_a_bad_log_breaks_its_rule_and_no_other(number: int) -> None:
 
 
 def test_every_rule_has_a_good_log_and_a_bad_one() -> None:
-    rules = [rule.id for rule in ALL]
+    rules = [rule.id for rule in SERVER]
 
     assert (list(GOOD), list(dict.fromkeys(rule for rule, _, _, _ in BAD))) == (rules, rules)
 
 
 def test_the_rules_are_those_of_the_servers_side() -> None:
-    numbers = [rule.id for rule in ALL]
+    numbers = [rule.id for rule in SERVER]
 
     assert numbers == [f"R{n}" for n in range(15, 35)]
 
 
 def test_every_rule_says_what_it_asks_in_one_sentence() -> None:
-    sentences = [rule.sentence for rule in ALL]
+    sentences = [rule.sentence for rule in SERVER]
 
     assert all(s and "\n" not in s and s.endswith(".") and s.count(". ") == 0 for s in sentences)
 
 
 def test_one_rule_is_soft() -> None:
-    soft = [rule.id for rule in ALL if rule.kind is Kind.SOFT]
+    soft = [rule.id for rule in SERVER if rule.kind is Kind.SOFT]
 
     assert soft == ["R18"]

@@ -1,4 +1,4 @@
-"""The ordering rules of the server's side (exotel.md §9, R15 to R34), and the checker that judges wire logs by them.
+"""The ordering rules of both sides (exotel.md §9), and the checker that judges wire logs by them.
 
 Each rule is a function over the log that gives one ``Case`` for every time it could have been broken. Its sentence is
 its docstring. Rules that need facts have no case where the log holds none: a premise of 0 says that nothing was judged.
@@ -23,6 +23,22 @@ from callflow.testing.rules.ends import (
     one_report_of_the_end,
     unique_marks,
 )
+from callflow.testing.rules.exotel import (
+    an_end_is_an_end,
+    chunks_counted,
+    connected_first,
+    echoes_after_the_audio,
+    echoes_in_order,
+    echoes_of_what_was_sent,
+    gone_after_stop,
+    nothing_to_answer_one_way,
+    numbered_from_start,
+    one_stream_sid,
+    silent_after_stop,
+    start_once_and_early,
+    timestamps_grow,
+    whole_samples,
+)
 from callflow.testing.rules.order import (
     first_start_counts,
     nothing_before_start,
@@ -37,7 +53,20 @@ from callflow.testing.rules.order import (
 from callflow.testing.rules.rule import Breach, Case, Kind, Limits, Rule, Verdict
 from callflow.testing.wirelog import WireLog
 
-__all__ = ["ALL", "LOW_LATENCY", "RAW", "Breach", "Case", "Kind", "Limits", "Rule", "Verdict", "check"]
+__all__ = [
+    "ALL",
+    "EXOTEL",
+    "LOW_LATENCY",
+    "RAW",
+    "SERVER",
+    "Breach",
+    "Case",
+    "Kind",
+    "Limits",
+    "Rule",
+    "Verdict",
+    "check",
+]
 
 RAW = frozenset({"R17", "R18", "R19", "R20"})
 """What a raw flow is exempt from (ruling 16)."""
@@ -45,7 +74,25 @@ RAW = frozenset({"R17", "R18", "R19", "R20"})
 LOW_LATENCY = frozenset({"R18"})
 """What the low-latency profile is exempt from (exotel.md §21)."""
 
-ALL = (
+EXOTEL = (
+    connected_first,
+    start_once_and_early,
+    one_stream_sid,
+    numbered_from_start,
+    chunks_counted,
+    timestamps_grow,
+    whole_samples,
+    echoes_of_what_was_sent,
+    echoes_in_order,
+    echoes_after_the_audio,
+    silent_after_stop,
+    an_end_is_an_end,
+    nothing_to_answer_one_way,
+    gone_after_stop,
+)
+"""R1 to R14, in order: what Exotel does, or who plays it."""
+
+SERVER = (
     nothing_before_start,
     own_stream_sid,
     whole_blocks,
@@ -67,13 +114,15 @@ ALL = (
     numbers_change_nothing,
     numbered_without_gaps,
 )
-"""R15 to R34, in order."""
+"""R15 to R34, in order: what the server does."""
+
+ALL = EXOTEL + SERVER
 
 
 def check(
     log: WireLog,
     *,
-    rules: Sequence[Rule] = ALL,
+    rules: Sequence[Rule] = SERVER,
     exempt: Collection[str] = (),
     lead: float = 0.4,
     chunk_seconds: float | None = None,
@@ -84,7 +133,7 @@ def check(
 
     Args:
         log: What passed, and the facts that are known.
-        rules: The rules to judge by.
+        rules: The rules to judge by: the server's, unless ``EXOTEL`` or ``ALL`` are asked for.
         exempt: Numbers of rules that do not bind this stream, such as ``RAW`` or ``LOW_LATENCY``.
         lead: As in ``Limits``.
         chunk_seconds: As in ``Limits``.

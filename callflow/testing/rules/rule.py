@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Mapping
 
 from attrs import Factory, field, frozen
 
-from callflow.testing.wirelog import WireLog
+from callflow.testing.wirelog import Side, WireLog
 
 ROUNDING = 1e-6
 """Seconds. Sums of floats are not exact; no rule cares about a microsecond."""
@@ -27,13 +27,17 @@ class Limits:
     """How soon the end of a stream is reported after it arrived (R28). 0 in virtual time."""
     grace: float
     """How soon after the end no task of the call is left (R30)."""
+    linger: float = 1.5
+    """How soon after ``stop`` the connection ends (R14): "within about one second"."""
 
 
 class Kind(enum.Enum):
     """How binding a rule is."""
 
     HARD = "hard"
+    """A breach is a bug."""
     SOFT = "soft"
+    """Holds in documents; who is at the other end has to survive its breach."""
 
 
 @frozen
@@ -55,17 +59,20 @@ class Rule:
     id: str
     sentence: str
     kind: Kind
+    side: Side
+    """Whose rule it is: ``IN`` is Exotel's, ``OUT`` the server's."""
     reads: str
     """The entries that it looks at; without them it has no case."""
     source: str = "exotel.md §9"
     examine: Examine = field(repr=False)
 
 
-def rule(number: str, *, reads: str, kind: Kind = Kind.HARD) -> Callable[[Examine], Rule]:
+def rule(number: str, *, reads: str, kind: Kind = Kind.HARD, side: Side = Side.OUT) -> Callable[[Examine], Rule]:
     """Make a rule of a function; its sentence is the docstring."""
 
     def named(examine: Examine) -> Rule:
-        return Rule(id=number, sentence=inspect.getdoc(examine) or "", kind=kind, reads=reads, examine=examine)
+        sentence = inspect.getdoc(examine) or ""
+        return Rule(id=number, sentence=sentence, kind=kind, side=side, reads=reads, examine=examine)
 
     return named
 
