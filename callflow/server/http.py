@@ -20,7 +20,8 @@ from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
 from callflow.server.limits import host_of
-from callflow.wire.passthru import PassthruReport, UnreadablePassthru, read_passthru
+from callflow.wire.forms import UnreadableRequest
+from callflow.wire.passthru import PassthruReport, read_passthru
 
 log = logging.getLogger("callflow.server")
 
@@ -83,7 +84,7 @@ class _HttpSide:
         content_type = request.headers.get("content-type", "")
         try:
             report = read_passthru(request.url.query, content_type, await request.body())
-        except UnreadablePassthru:
+        except UnreadableRequest:
             return Response(status_code=400)
         return Response(status_code=await self._branch(request.path_params.get("name"), report))
 

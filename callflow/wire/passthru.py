@@ -1,31 +1,31 @@
 """Exotel's Passthru: what an applet tells over HTTP about a call, before or after its stream. Pure.
 
 Exotel describes it in ways that do not agree (exotel.md §12, D26 to D29); all are read to one record. Keys are compared
-without case, underscores and hyphens; parameters come from the query, then from a form or a JSON body, which wins.
+without case, underscores and hyphens; parameters come from the query, then from a body, which wins. The request for a
+dynamic stream URL has the same keys, and is read to the same record (§13).
 """
 
 from __future__ import annotations
 
+import contextlib
 import enum
-import math
-import re
 from collections.abc import Mapping
-from urllib.parse import parse_qsl
+from datetime import datetime
 
-import msgspec
 from attrs import field, frozen
 
-from callflow.errors import RemoteProtocolError
-
-MOST_PARAMETERS = 256
-"""Exotel's longest form has about thirty."""
-
-MOST_CHARACTERS = 64 * 1024
-"""Of all parameters, names included; the longest form that is documented has under 2,000."""
-
-
-class UnreadablePassthru(RemoteProtocolError):
-    """A request that is no Passthru: it names no call, or holds too much. The message holds nothing of it."""
+from callflow.wire.forms import (
+    Leg,
+    UnreadableRequest,
+    folded,
+    in_brackets,
+    phrase,
+    read_legs,
+    read_members,
+    read_parameters,
+    seconds,
+    sid,
+)
 
 
 class Direction(enum.Enum):
@@ -71,6 +71,11 @@ class StreamReport:
         result = (self.status, self.duration, self.disconnected_by, self.error, self.detailed_status)
         return any(part is not None for part in result)
 
+    @property
+    def has_failed(self) -> bool:
+        """Whether there was no stream, or none to its end: an error wins over the status."""
+        return self.error is not None or self.status == "failed"
+
 
 @frozen(kw_only=True)
 class PassthruReport:
@@ -87,6 +92,11 @@ class PassthruReport:
     """What a Gather applet before this one collected, without its quotes."""
     custom_field: str | None = field(repr=False, default=None)
     """Free text of the API request that made the call."""
+    started: datetime | None = None
+    """When the call began, in the local time of the Exotel account: its zone is not said."""
+    ended: datetime | None = None
+    """When it ended; None while it lives, for which Exotel writes the beginning of 1970."""
+    legs: tuple[Leg, ...] = ()
     raw: Mapping[str, str] = field(repr=False, factory=dict)
     """Every parameter as sent; nested JSON as text."""
 
@@ -101,43 +111,45 @@ def read_passthru(query: str | Mapping[str, str], content_type: str = "", body: 
 
     Args:
         query: The request's query, as sent or decoded.
-        content_type: The header; where it is absent or odd, the body is looked at instead.
+        content_type: The header; where it is absent or odd, the body tells what it is.
         body: Of a POST; empty for a GET.
 
     Raises:
-        UnreadablePassthru: There is no ``CallSid`` that could be one, or there is more than a Passthru can hold.
+        UnreadableRequest: There is no ``CallSid`` that could be one, or there is more than a Passthru can hold.
     """
-    raw = {**_read_query(query), **_read_body(content_type, body)}
-    if len(raw) > MOST_PARAMETERS or sum(len(name) + len(text) for name, text in raw.items()) > MOST_CHARACTERS:
-        raise UnreadablePassthru("too many parameters")
-    fields = {_fold(name): text for name, text in raw.items() if text.strip() not in _NOTHING}
-    call_sid = _sid(fields.get("callsid"))
-    if call_sid is None:
-        raise UnreadablePassthru("no CallSid")
+    raw = read_parameters(query, content_type, body)
+    fields = folded(raw)
     return PassthruReport(
-        call_sid=call_sid,
+        call_sid=read_call_sid(fields),
         caller=fields.get("callfrom") or fields.get("from"),
         called=fields.get("callto") or fields.get("to"),
-        direction=_direction(fields.get("direction", "")),
+        direction=read_direction(fields.get("direction", "")),
         stream=_stream(fields),
         digits=_unquoted(fields.get("digits")),
         custom_field=fields.get("customfield"),
+        started=_moment(fields.get("starttime")),
+        ended=_moment(fields.get("endtime")),
+        legs=read_legs(fields),
         raw=raw,
     )
 
 
-_NOTHING = frozenset({"", "NA", "na", "N/A", "null", "None"})
+def read_call_sid(fields: Mapping[str, str]) -> str:
+    """Read the name of the call that a request is about.
 
-_SID = re.compile(r"[0-9A-Za-z_-]{1,128}\Z")
-"""Identifiers become file names and log fields, so nothing else is one (faults T14)."""
+    Raises:
+        UnreadableRequest: There is none that could be one.
+    """
+    call_sid = sid(fields.get("callsid"))
+    if call_sid is None:
+        raise UnreadableRequest("no CallSid")
+    return call_sid
 
 
-def _fold(name: str) -> str:
-    return name.replace("_", "").replace("-", "").lower()
-
-
-def _sid(text: str | None) -> str | None:
-    return text if text is not None and _SID.match(text) else None
+def read_direction(text: str) -> Direction | None:
+    """Read ``incoming`` and ``inbound``, ``outbound``, ``outbound-dial`` and ``outbound-api``."""
+    known = {"in": Direction.INBOUND, "ou": Direction.OUTBOUND}
+    return known.get(text[:2].lower())
 
 
 def _unquoted(digits: str | None) -> str | None:
@@ -147,70 +159,36 @@ def _unquoted(digits: str | None) -> str | None:
     return digits or None
 
 
-def _direction(text: str) -> Direction | None:
-    """Read ``incoming`` and ``inbound``, ``outbound`` and ``outbound-dial``."""
-    known = {"in": Direction.INBOUND, "ou": Direction.OUTBOUND}
-    return known.get(text[:2].lower())
+_EPOCH = 1970
+"""The year that stands for "not yet", in whatever time zone."""
 
 
-# Parameters: from a query, a form, or JSON.
-
-
-def _read_query(query: str | Mapping[str, str]) -> dict[str, str]:
-    if not isinstance(query, str):
-        return dict(query)
-    try:
-        return dict(parse_qsl(query, keep_blank_values=True, max_num_fields=MOST_PARAMETERS))
-    except ValueError as broken:
-        raise UnreadablePassthru("too many parameters") from broken
-
-
-def _read_body(content_type: str, body: bytes) -> dict[str, str]:
-    kind = content_type.partition(";")[0].strip().lower()
-    is_json = kind.endswith(("/json", "+json")) or (kind not in _FORMS and body.lstrip()[:1] == b"{")
-    if is_json:
-        return _read_members(body)
-    return _read_query(body.decode("utf-8", "replace"))
-
-
-_FORMS = frozenset({"application/x-www-form-urlencoded"})
-
-
-def _read_members(text: bytes | str) -> dict[str, str]:
-    """Read a JSON object, its members as text; whatever is none is an empty one, since the query may say enough."""
-    try:
-        value = msgspec.json.decode(text)
-        return {name: _text(member) for name, member in value.items()} if isinstance(value, dict) else {}
-    except (msgspec.DecodeError, ValueError, RecursionError):
-        return {}
-
-
-def _text(value: object) -> str:
-    if isinstance(value, str):
-        return value
-    return "" if value is None else msgspec.json.encode(value).decode()
+def _moment(text: str | None) -> datetime | None:
+    """Read ``YYYY-MM-DD HH:MM:SS``; None for the epoch and for what is no moment."""
+    with contextlib.suppress(ValueError):
+        moment = datetime.strptime(text or "", "%Y-%m-%d %H:%M:%S")
+        return None if moment.year <= _EPOCH else moment
+    return None
 
 
 # The stream: bracketed keys, one JSON string, or flat keys.
 
 
 def _stream(fields: Mapping[str, str]) -> StreamReport | None:
-    parts = _bracketed(fields) or _nested(fields) or _flat(fields)
+    parts = in_brackets(fields, "stream") or folded(read_members(fields.get("stream", ""))) or _flat(fields)
     if not parts:
         return None
-    status = parts.get("status")
+    status = phrase(parts.get("status"))
     return StreamReport(
-        stream_sid=_sid(parts.get("streamsid")),
+        stream_sid=sid(parts.get("streamsid")),
         status=None if status is None else status.lower(),
-        duration=_seconds(parts.get("duration")),
+        duration=seconds(parts.get("duration")),
         disconnected_by=_BY.get(parts.get("disconnectedby", "").lower()),
-        error=parts.get("error"),
-        detailed_status=parts.get("detailedstatus"),
+        error=phrase(parts.get("error")),
+        detailed_status=phrase(parts.get("detailedstatus")),
         recording_url=parts.get("recordingurl"),
     )
 
-
-_BRACKETS = re.compile(r"stream\[(.{1,64})\]\Z")
 
 _BY = {
     "user": DisconnectedBy.USER,
@@ -218,17 +196,6 @@ _BY = {
     "bot": DisconnectedBy.BOT,
     "system": DisconnectedBy.SYSTEM,
 }
-
-
-def _bracketed(fields: Mapping[str, str]) -> dict[str, str]:
-    matches = ((_BRACKETS.match(name), text) for name, text in fields.items())
-    return {match.group(1): text for match, text in matches if match}
-
-
-def _nested(fields: Mapping[str, str]) -> dict[str, str]:
-    members = {_fold(name): text for name, text in _read_members(fields.get("stream", "")).items()}
-    return {name: text for name, text in members.items() if text.strip() not in _NOTHING}
-
 
 _STREAM_KEYS = ("streamsid", "status", "duration", "disconnectedby", "error", "detailedstatus", "recordingurl")
 
@@ -238,11 +205,3 @@ def _flat(fields: Mapping[str, str]) -> dict[str, str]:
     if "streamsid" not in fields and "status" not in fields:
         return {}
     return {name: fields[name] for name in _STREAM_KEYS if name in fields}
-
-
-def _seconds(text: str | None) -> float | None:
-    try:
-        seconds = float(text or "nan")
-    except ValueError:
-        return None
-    return seconds if seconds >= 0 and math.isfinite(seconds) else None

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import json
+from datetime import datetime
 from urllib.parse import urlencode
 
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from callflow.wire.forms import UnreadableRequest
 from callflow.wire.passthru import (
     Direction,
     DisconnectedBy,
     PassthruReport,
     StreamReport,
-    UnreadablePassthru,
     read_passthru,
 )
 
@@ -72,6 +73,35 @@ def read_call(stream: StreamReport | None, raw: dict[str, str]) -> PassthruRepor
 
 def test_a_query_with_brackets_is_read() -> None:
     assert read_passthru(urlencode(BRACKETED)) == read_call(READ_STREAM, BRACKETED)
+
+
+@pytest.mark.parametrize(
+    ("text", "moment"),
+    [
+        ("2026-11-02 09:30:39", datetime(2026, 11, 2, 9, 30, 39)),
+        ("1970-01-01 05:30:00", None),
+        ("1969-12-31 23:59:59", None),
+        ("2026-11-02T09:30:39", None),
+        ("", None),
+    ],
+)
+def test_the_end_of_a_call_that_lives_is_none(text: str, moment: datetime | None) -> None:
+    assert read_passthru({**CALL, "EndTime": text}).ended == moment
+
+
+@pytest.mark.parametrize(
+    ("stream", "has_failed"),
+    [
+        ({"Status": "failed"}, True),
+        ({"Status": "completed", "Error": "3011 bot gone"}, True),
+        ({"Status": "completed", "Error": "NA"}, False),
+    ],
+)
+def test_an_error_wins_over_the_status(stream: dict[str, str], has_failed: bool) -> None:
+    report = read_passthru({**CALL, **{f"Stream[{name}]": text for name, text in stream.items()}})
+
+    assert report.stream is not None
+    assert report.stream.has_failed is has_failed
 
 
 def test_a_decoded_query_is_read() -> None:
@@ -266,7 +296,7 @@ UNREADABLE: dict[str, tuple[str, str, bytes]] = {
 
 @pytest.mark.parametrize("odd", UNREADABLE)
 def test_what_is_no_passthru_is_told_by_one_error(odd: str) -> None:
-    with pytest.raises(UnreadablePassthru):
+    with pytest.raises(UnreadableRequest):
         read_passthru(*UNREADABLE[odd])
 
 
@@ -287,7 +317,7 @@ bodies = st.binary(max_size=64) | st.dictionaries(names, anything, max_size=6).m
 def test_any_request_is_read_or_refused(query: str, content_type: str, body: bytes) -> None:
     try:
         report = read_passthru(query, content_type, body)
-    except UnreadablePassthru:
+    except UnreadableRequest:
         return
 
     assert isinstance(report.after_stream, bool)
