@@ -589,7 +589,7 @@ def test_whatever_comes_the_connection_ends_and_nothing_fails(data: bytes, seed:
 async def test_refusals_of_a_kind_warn_once_a_second(
     autojump_clock: MockClock, caplog: pytest.LogCaptureFixture
 ) -> None:
-    caplog.set_level(logging.DEBUG)
+    caplog.set_level(logging.DEBUG, "callflow")
     door = door_to(Behind(), credentials=AUTH)
     for pause in (0.0, 0.0, 0.0, 1.0):
         await trio.sleep(pause)
@@ -600,7 +600,7 @@ async def test_refusals_of_a_kind_warn_once_a_second(
 
 
 async def test_a_log_shows_nothing_that_was_sent(autojump_clock: MockClock, caplog: pytest.LogCaptureFixture) -> None:
-    caplog.set_level(logging.DEBUG)
+    caplog.set_level(logging.DEBUG, "callflow")
     door = door_with(fail_with(ValueError("x")))
     for request in (UPGRADE, UPGRADE.replace(b"13", b"12"), UPGRADE.replace(b"/stream", b"/canary")):
         await knock(door, with_headers(request.replace(b" HTTP", b"?pin=canary HTTP"), b"X: canary\r\n"))
