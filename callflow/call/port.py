@@ -1,8 +1,8 @@
 """The byte port: all that a link asks of a transport, and its socket form.
 
 Non-blocking attempts beside awaitable readiness keep a frame at one task switch and let the writer put a ``clear`` on
-the wire inside the step that read the key. The in-memory form is ``callflow.line.memory``; both pass the same contract
-test (``tests/call/test_port.py``).
+the wire inside the step that read the key. The in-memory form is ``callflow.line.memory``, the one with TLS
+``callflow.call.tls_port``; all pass the same contract test (``tests/call/test_port.py``).
 """
 
 from __future__ import annotations
@@ -21,9 +21,9 @@ RECEIVE_BYTES = 65_536
 class BytePort(Protocol):
     """One connection's bytes, without a buffer of its own."""
 
-    @property
-    def peer(self) -> str:
-        """Address of the far end, as ``host:port``; known from the moment of accepting."""
+    peer: str
+    """Address of the far end, as ``host:port``; known from the moment of accepting. Whoever learns from a proxy whom
+    it speaks for writes the client's here."""
 
     def try_receive(self, limit: int = RECEIVE_BYTES) -> bytes | None:
         """Take what has arrived: up to *limit* bytes, ``b""`` at the end of the stream, None for "nothing yet".
@@ -72,15 +72,11 @@ class SocketPort:
     """A byte port over a connected TCP socket, which it owns from now on."""
 
     def __init__(self, connected: trio.SocketStream) -> None:
-        self._peer = _address(connected.socket.getpeername())
+        self.peer = _address(connected.socket.getpeername())
         # Trio's socket offers no plain non-blocking calls; the same descriptor in a standard socket does.
         self._socket = socket.socket(fileno=connected.socket.detach())
         self._socket.setblocking(False)
         self._closed = False
-
-    @property
-    def peer(self) -> str:
-        return self._peer
 
     def try_receive(self, limit: int = RECEIVE_BYTES) -> bytes | None:
         self._check_open()

@@ -6,8 +6,9 @@
 from __future__ import annotations
 
 import base64
+import ssl
 from collections.abc import Awaitable, Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from urllib.parse import parse_qsl, quote, urlencode
 
 import h11
@@ -17,6 +18,7 @@ from attrs import define, frozen
 from trio_websocket import ConnectionClosed, HandshakeError, WebSocketConnection, wrap_client_stream
 
 from callflow.call.port import RECEIVE_BYTES, BytePort, PortStream, SocketPort
+from callflow.call.tls_port import HandshakeFailed, TlsPort
 from callflow.errors import NotAnswered
 from callflow.line.profile import Profile
 
@@ -34,6 +36,33 @@ async def dial_socket(host: str, port: int) -> SocketPort:
         Nothing was connected.
     """
     return SocketPort(await trio.open_tcp_stream(host, port))
+
+
+async def dial_tls(host: str, port: int, context: ssl.SSLContext, *, name: str | None = None) -> TlsPort:
+    """Connect by TCP, and speak TLS.
+
+    Args:
+        host: Where.
+        port: Where.
+        context: Whom to trust.
+        name: The name that the certificate must be for; *host* unless given.
+
+    Raises:
+        OSError: Nobody listens there, or the far end reset the connection.
+        HandshakeFailed: The far end is not trusted, or speaks no TLS.
+
+    Cancellation:
+        Nothing was connected.
+    """
+    wire = TlsPort(await dial_socket(host, port), context, server_hostname=name or host)
+    with ExitStack() as on_failure:
+        on_failure.callback(wire.close, reset=True)
+        try:
+            await wire.shake_hands()
+        except trio.BrokenResourceError as gone:
+            raise ConnectionResetError(str(gone)) from gone
+        on_failure.pop_all()
+    return wire
 
 
 # What is asked for.
@@ -147,7 +176,7 @@ async def connect(nursery: trio.Nursery, dial: Dial, upgrade: Upgrade, profile: 
                 return link
         except NotAnswered as refused:
             refusal = refused
-        except (OSError, trio.TooSlowError) as failed:
+        except (OSError, HandshakeFailed, trio.TooSlowError) as failed:
             refusal = NotAnswered(str(failed) or f"no answer within {profile.handshake_seconds:g} s")
             refusal.__cause__ = failed
     raise refusal

@@ -130,15 +130,11 @@ class MemoryPort:
     """One end of a connection in memory. Made by ``memory_pair`` or a ``MemoryNetwork``."""
 
     def __init__(self, peer: str, incoming: _Way, outgoing: _Way) -> None:
-        self._peer = peer
+        self.peer = peer
         self._incoming = incoming
         self._outgoing = outgoing
         self._closed = False
         self._sent_eof = False
-
-    @property
-    def peer(self) -> str:
-        return self._peer
 
     def try_receive(self, limit: int = RECEIVE_BYTES) -> bytes | None:
         self._check_open()

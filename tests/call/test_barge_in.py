@@ -94,10 +94,7 @@ class Watched:
     steps: Steps
     received: list[tuple[int, float, bytes]] = Factory(list)
     sent: list[tuple[int, float, bytes]] = Factory(list)
-
-    @property
-    def peer(self) -> str:
-        return self.port.peer
+    peer: str = "client:1"
 
     def try_receive(self, limit: int = RECEIVE_BYTES) -> bytes | None:
         data = self.port.try_receive(limit)

@@ -10,7 +10,9 @@ import trio
 from trio.testing import assert_checkpoints, wait_all_tasks_blocked
 
 from callflow.call.port import BytePort, SocketPort
+from callflow.call.tls_port import TlsPort
 from callflow.line.memory import Conditions, memory_pair
+from tests.certificates import client_context, server_context
 
 Ends = tuple[BytePort, BytePort]
 
@@ -24,13 +26,31 @@ async def socket_pair() -> tuple[SocketPort, SocketPort]:
         return SocketPort(client), SocketPort(await listener.accept())
 
 
-@pytest.fixture(params=["memory", "bad memory", "socket"])
+async def tls_pair(client: BytePort, server: BytePort) -> Ends:
+    """Put TLS over both ends of a connection."""
+    ends = (
+        TlsPort(client, client_context(), server_hostname="localhost"),
+        TlsPort(server, server_context()),
+    )
+    async with trio.open_nursery() as nursery:
+        for end in ends:
+            nursery.start_soon(end.shake_hands)
+    return ends
+
+
+@pytest.fixture(params=["memory", "bad memory", "socket", "tls", "bad tls", "tls on a socket"])
 async def ends(request: pytest.FixtureRequest) -> AsyncIterator[Ends]:
     match request.param:
         case "memory":
             pair: Ends = memory_pair()
         case "bad memory":
             pair = memory_pair(BAD, Random(1))
+        case "tls":
+            pair = await tls_pair(*memory_pair())
+        case "bad tls":
+            pair = await tls_pair(*memory_pair(BAD, Random(1)))
+        case "tls on a socket":
+            pair = await tls_pair(*await socket_pair())
         case _:
             pair = await socket_pair()
     yield pair
