@@ -15,6 +15,7 @@ import trio
 
 from callflow.cli.flow_argument import load_flow
 from callflow.cli.logs import show_logs
+from callflow.errors import SettingsError
 from callflow.flow.flow import Flow
 from callflow.server.serve import STREAM_PATH, Server
 from callflow.server.settings import Settings, load_settings
@@ -28,6 +29,9 @@ async def serve(  # noqa: PLR0913  # each keyword is a flag of the command
     *,
     host: str | None = None,
     port: int | None = None,
+    tls_certificate: str | None = None,
+    tls_key: str | None = None,
+    insecure: bool | None = None,
     codec: str | None = None,
     low_latency: bool | None = None,
     drain_delay: float | None = None,
@@ -46,6 +50,9 @@ async def serve(  # noqa: PLR0913  # each keyword is a flag of the command
         flow: path/to/file.py or package.module, with :name where there are several flows.
         host: Address to listen on; 127.0.0.1 unless set.
         port: TCP port; 8080 unless set, 0 for any free one.
+        tls_certificate: PEM file of a certificate and its chain: speak TLS, so wss:// and https://.
+        tls_key: PEM file of its key, if that is not in the same file.
+        insecure: Listen for everybody, without credentials or an allow-list, also where others reach the address.
         codec: auto, pcm16 or mulaw.
         low_latency: Send audio in pieces of 20 ms.
         drain_delay: Seconds in which a server that was told to stop is not ready but still takes calls.
@@ -59,6 +66,9 @@ async def serve(  # noqa: PLR0913  # each keyword is a flag of the command
     flags = {
         "host": host,
         "port": port,
+        "tls_certificate": tls_certificate,
+        "tls_key": tls_key,
+        "insecure": insecure,
         "codec": codec,
         "low_latency": low_latency,
         "drain_delay": drain_delay,
@@ -67,8 +77,12 @@ async def serve(  # noqa: PLR0913  # each keyword is a flag of the command
         "feed": feed,
     }
     show_logs(verbose=verbose, as_json=log_json)
-    settings = load_settings(flags, os.environ, config or _config_here())
-    return await answer(load_flow(flow), settings, announce)
+
+    def read() -> Settings:
+        return load_settings(flags, os.environ, config or _config_here())
+
+    settings = read()
+    return await answer(load_flow(flow), settings, announce, reread=read)
 
 
 def _config_here() -> Path | None:
@@ -76,9 +90,24 @@ def _config_here() -> Path | None:
     return here if here.is_file() else None
 
 
-async def answer(flow: Flow[Any], settings: Settings, announced: Callable[[Flow[Any], Settings, int], None]) -> int:
-    """Run a server; tell *announced* its port when it answers. Return the exit code."""
+async def answer(
+    flow: Flow[Any],
+    settings: Settings,
+    announced: Callable[[Flow[Any], Settings, int], None],
+    *,
+    reread: Callable[[], Settings] | None = None,
+) -> int:
+    """Run a server; tell *announced* its port when it answers, and have SIGHUP *reread* its settings.
+
+    Returns:
+        The exit code.
+
+    Raises:
+        SettingsError: The settings cannot be put into force.
+        AudioError: A prompt is absent or cannot be played.
+    """
     server = Server(flow, fitted(settings))
+    server.reloader.reread = reread
     server.load()
     try:
         listeners = await trio.open_tcp_listeners(settings.port, host=settings.host)
@@ -86,9 +115,12 @@ async def answer(flow: Flow[Any], settings: Settings, announced: Callable[[Flow[
         where = f"{settings.host}:{settings.port}"
         print(f"callflow: cannot listen on {where}: {taken}; give another --host or --port", file=sys.stderr)
         return 1
-    async with trio.open_nursery() as nursery:
-        listening: int = await nursery.start(server.run, listeners)
-        announced(flow, settings, listening)
+    try:
+        async with trio.open_nursery() as nursery:
+            listening: int = await nursery.start(server.run, listeners)
+            announced(flow, settings, listening)
+    except* SettingsError as wrong:
+        raise wrong.exceptions[0] from None
     return 0
 
 
@@ -134,12 +166,13 @@ def what_to_enter(flow: Flow[Any], settings: Settings, port: int) -> str:
     """Write how the server is reached, from here and from Exotel."""
     host = f"[{settings.host}]" if ":" in settings.host else settings.host
     stream, passthru = public_urls(settings)
+    scheme = "ws" if settings.tls_certificate is None else "wss"
     return "\n".join(
         (
             "",
             f"  {flow.name}   {len(flow.graph.states)} states, {len(flow.graph.edges)} moves",
             "",
-            f"  Call it      callflow call SCRIPT --url ws://{host}:{port}{STREAM_PATH}",
+            f"  Call it      callflow call SCRIPT --url {scheme}://{host}:{port}{STREAM_PATH}",
             f"  At Exotel    Voicebot applet, URL   {stream}",
             f"               Passthru applet, URL   {passthru}",
             "  Ctrl-C stops: no new calls, running ones may end.",

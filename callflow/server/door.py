@@ -15,7 +15,8 @@ import trio
 from attrs import define, field
 
 from callflow.call.port import RECEIVE_BYTES, BytePort
-from callflow.server.credentials import Credentials
+from callflow.server.addresses import UnreadableForwarding, client_behind
+from callflow.server.entry import Entry
 from callflow.server.head import (
     UPGRADE_REQUIRED,
     BadHead,
@@ -25,16 +26,19 @@ from callflow.server.head import (
     check_upgrade,
     refusal_bytes,
 )
-from callflow.server.limits import Gate, Limits
+from callflow.server.limits import Gate, Limits, host_of
+from callflow.server.opening import Left, NotOpened, read_proxy_header, start_tls
 
 log = logging.getLogger("callflow.server")
 
 OPEN_PATHS = frozenset({"/live", "/ready"})
-"""What answers without credentials, since load balancers ask without any; it says nothing about callers."""
+"""What answers everybody, from everywhere, since load balancers ask without credentials and from addresses of their
+own; it says nothing about callers."""
 
 Handler = Callable[[RequestHead, BytePort, bytes], Awaitable[None]]
 
 _UNKNOWN = Refusal(401, "credentials are missing or wrong", (("WWW-Authenticate", 'Basic realm="callflow"'),))
+_NOT_LISTED = Refusal(403, "this address is not let in")
 _FOREIGN = Refusal(403, "connections from other sites' pages are not taken")
 _NO_STREAM = Refusal(404, "no stream is served on this path")
 _TOO_BIG = Refusal(413, "the body is too large")
@@ -49,8 +53,8 @@ class Door:
 
     limits: Limits
     gate: Gate
-    credentials: Credentials | None
-    """Asked of upgrades and of all requests outside ``OPEN_PATHS``; None lets everybody in."""
+    entry: Entry
+    """Whom to let in. May be replaced at any time: a connection goes by the one that it found when it came."""
     streams: Callable[[str], bool]
     """Says whether a path is one of a stream."""
     answer: Handler
@@ -65,8 +69,8 @@ class Door:
     draining: bool = False
     """Set when the server goes down: new upgrades are refused by 503."""
     refused: Counter[str] = field(init=False, factory=Counter)
-    """Who was sent away, by reason: ``head_timeout``, ``bad_request``, ``too_big``, ``auth``, ``origin``,
-    ``not_found``, ``capacity``, ``draining``."""
+    """Who was sent away, by reason: ``proxy``, ``tls``, ``head_timeout``, ``bad_request``, ``too_big``, ``address``,
+    ``auth``, ``origin``, ``not_found``, ``capacity``, ``draining``."""
     failed: int = field(init=False, default=0)
     """Connections that the firewall ended."""
     _warned: dict[str, float] = field(init=False, factory=dict)
@@ -80,7 +84,7 @@ class Door:
             The connection is closed at once.
         """
         try:
-            await self._admit(port)
+            await self._admit(port, self.entry)
         except* Exception as group:
             # The firewall of a connection, one of the two places that catch Exception (the engine is the other).
             self.failed += 1
@@ -88,42 +92,84 @@ class Door:
         finally:
             port.close()
 
-    async def _admit(self, port: BytePort) -> None:
-        full = self.gate.admit(port.peer)
+    async def _admit(self, port: BytePort, entry: Entry) -> None:
+        full = self.gate.admit(port.peer, is_proxy=host_of(port.peer) in entry.proxies)
         if full is not None:
             # Before the head is read: reading it would cost what we do not have.
-            await self._refuse(port, "capacity", Refusal(503, full, _LATER))
+            await self._refuse(port, "capacity", Refusal(503, full, _LATER), is_told=entry.tls is None)
             return
         try:
-            await self._read_and_route(port)
+            await self._open(port, entry)
         finally:
             self.gate.leave(port.peer)
 
-    async def _read_and_route(self, port: BytePort) -> None:
+    async def _open(self, port: BytePort, entry: Entry) -> None:
+        """Get as far as a request, in the time of one head."""
+        give_up = trio.current_time() + self.limits.head
+        try:
+            with trio.fail_at(give_up):
+                inner, received = await self._opened(port, entry)
+        except Left:
+            return
+        except NotOpened as failed:
+            await self._refuse(port, failed.kind, failed.refusal, is_told=failed.is_told)
+            return
+        except trio.TooSlowError:
+            await self._refuse(port, "head_timeout", self._late, is_told=False)
+            return
+        try:
+            await self._read_and_route(inner, entry, received, give_up)
+        finally:
+            inner.close()
+
+    @property
+    def _late(self) -> Refusal:
+        return Refusal(408, f"no request came within {self.limits.head:g} seconds")
+
+    async def _opened(self, port: BytePort, entry: Entry) -> tuple[BytePort, bytes]:
+        received = b""
+        if entry.proxy_protocol and host_of(port.peer) in entry.proxies:
+            header, received = await read_proxy_header(port)
+            full = None if header.client is None else self._recognise(port, header.client)
+            if full is not None:
+                raise NotOpened("capacity", full, is_told=entry.tls is None)
+        if entry.tls is None:
+            return port, received
+        return await start_tls(port, entry.tls, received), b""
+
+    def _recognise(self, port: BytePort, client: str) -> Refusal | None:
+        """Take the client that a proxy names for the far end from now on, in limits and logs."""
+        full = self.gate.recognise(port.peer, client)
+        if full is not None:
+            return Refusal(503, full, _LATER)
+        port.peer = client
+        return None
+
+    async def _read_and_route(self, port: BytePort, entry: Entry, received: bytes, give_up: float) -> None:
         reader = HeadReader(self.limits)
         try:
-            head = await self._read_head(port, reader)
+            head = await self._read_head(port, reader, received, give_up)
         except BadHead as bad:
             await self._refuse(port, _KINDS.get(bad.status, "bad_request"), Refusal(bad.status, bad.reason))
         else:
             if head is not None:
-                await self._route(head, port, reader.rest)
+                await self._route(head, port, entry, reader.rest)
 
-    async def _read_head(self, port: BytePort, reader: HeadReader) -> RequestHead | None:
+    async def _read_head(self, port: BytePort, reader: HeadReader, data: bytes, give_up: float) -> RequestHead | None:
         """Read a head; None if the peer left before it was whole."""
-        with trio.move_on_after(self.limits.head):
+        with trio.move_on_at(give_up):
             while True:
+                head = reader.feed(data) if data else None
+                if head is not None:
+                    return head
                 # No more than a head's length at once, so that frames sent ahead of the 101 stay few (faults F19).
                 data = await _receive(port, self.limits.head_bytes)
                 if not data:
                     return None
-                head = reader.feed(data)
-                if head is not None:
-                    return head
-        raise BadHead(408, f"no request came within {self.limits.head:g} seconds")
+        raise BadHead(408, self._late.reason)
 
-    async def _route(self, head: RequestHead, port: BytePort, rest: bytes) -> None:
-        refused = self._refusal_of(head, port)
+    async def _route(self, head: RequestHead, port: BytePort, entry: Entry, rest: bytes) -> None:
+        refused = self._refusal_of(head, port, entry)
         if refused is not None:
             await self._refuse(port, *refused)
         elif head.wants_upgrade:
@@ -132,16 +178,35 @@ class Door:
             await self.requests(head, port, head.raw + rest)
             await self._let_read(port)
 
-    def _refusal_of(self, head: RequestHead, port: BytePort) -> tuple[str, Refusal] | None:
+    def _refusal_of(self, head: RequestHead, port: BytePort, entry: Entry) -> tuple[str, Refusal] | None:
         """Decide about a request, before any answer to it."""
-        if not self._is_allowed(head):
-            return "auth", _UNKNOWN
+        refused = self._refusal_of_proxy(head, port, entry) or self._refusal_of_stranger(head, port, entry)
+        if refused is not None:
+            return refused
         return self._refusal_of_upgrade(head, port) if head.wants_upgrade else self._refusal_of_request(head)
 
-    def _is_allowed(self, head: RequestHead) -> bool:
-        if self.credentials is None or (head.path in OPEN_PATHS and not head.wants_upgrade):
-            return True
-        return self.credentials.allow(head.header("authorization"))
+    def _refusal_of_proxy(self, head: RequestHead, port: BytePort, entry: Entry) -> tuple[str, Refusal] | None:
+        """Find out for whom a proxy asks, before anything is decided about him."""
+        number = port.peer.rpartition(":")[2]
+        forwarded = (head.header("x-forwarded-for"), head.header("forwarded"))
+        try:
+            client = client_behind(host_of(port.peer), forwarded, entry.proxies)
+        except UnreadableForwarding as bad:
+            return "bad_request", Refusal(400, str(bad))
+        if client == host_of(port.peer):
+            return None
+        # The connection's own port number keeps two connections of one client apart.
+        full = self._recognise(port, f"[{client}]:{number}" if ":" in client else f"{client}:{number}")
+        return None if full is None else ("capacity", full)
+
+    def _refusal_of_stranger(self, head: RequestHead, port: BytePort, entry: Entry) -> tuple[str, Refusal] | None:
+        if head.path in OPEN_PATHS and not head.wants_upgrade:
+            return None
+        if entry.allow is not None and host_of(port.peer) not in entry.allow:
+            return "address", _NOT_LISTED
+        if entry.credentials is not None and not entry.credentials.allow(head.header("authorization")):
+            return "auth", _UNKNOWN
+        return None
 
     def _refusal_of_request(self, head: RequestHead) -> tuple[str, Refusal] | None:
         if self.streams(head.path):
@@ -167,9 +232,11 @@ class Door:
         origin = head.header("origin")
         return origin is None or origin in self.origins or origin.partition("://")[2] == head.header("host")
 
-    async def _refuse(self, port: BytePort, kind: str, refusal: Refusal) -> None:
+    async def _refuse(self, port: BytePort, kind: str, refusal: Refusal, *, is_told: bool = True) -> None:
         self.refused[kind] += 1
         self._tell(port, kind, refusal)
+        if not is_told:
+            return
         with trio.move_on_after(self.limits.linger):
             rest = refusal_bytes(refusal)
             try:
@@ -185,7 +252,8 @@ class Door:
         quiet = now < self._warned.get(kind, -1.0) + 1.0
         if not quiet:
             self._warned[kind] = now
-        extra = {"peer": port.peer, "kind": kind, "status": refusal.status, "count": self.refused[kind]}
+        said = {"status": refusal.status, "reason": refusal.reason}
+        extra = {"peer": port.peer, "kind": kind, **said, "count": self.refused[kind]}
         log.log(logging.DEBUG if quiet else logging.WARNING, "call refused", extra=extra)
 
     async def _let_read(self, port: BytePort) -> None:

@@ -73,17 +73,33 @@ class Gate:
         """Those of them that have not sent ``start`` yet."""
         return self._waiting.total()
 
-    def admit(self, peer: str) -> str | None:
-        """Count a new connection, or give the reason why there is no room for it (then nothing was counted)."""
-        host = host_of(peer)
-        per_address = self.limits.sockets_per_address
+    def admit(self, peer: str, *, is_proxy: bool = False) -> str | None:
+        """Count a new connection, or give the reason why there is no room for it (then nothing was counted).
+
+        A proxy may have as many as it likes: each is counted under its client's address once ``recognise`` tells it.
+        """
         if self.sockets >= self.limits.sockets:
             return "all connections are in use"
-        if per_address is not None and self._by_host[host] >= per_address:
-            return "too many connections from this address"
+        if not is_proxy and self._is_full_for(peer):
+            return _FULL_FOR_ADDRESS
         self.sockets += 1
-        self._by_host[host] += 1
+        self._by_host[host_of(peer)] += 1
         return None
+
+    def recognise(self, peer: str, client: str) -> str | None:
+        """Count an admitted connection under its client's name from now on, or give the reason why not.
+
+        It is called before ``upgrade``; after it the connection goes by the new name.
+        """
+        if self._is_full_for(client):
+            return _FULL_FOR_ADDRESS
+        _take(self._by_host, host_of(peer))
+        self._by_host[host_of(client)] += 1
+        return None
+
+    def _is_full_for(self, peer: str) -> bool:
+        per_address = self.limits.sockets_per_address
+        return per_address is not None and self._by_host[host_of(peer)] >= per_address
 
     def upgrade(self, peer: str) -> str | None:
         """Count an admitted connection as a stream that waits for its ``start``, or give the reason why not."""
@@ -105,6 +121,9 @@ class Gate:
         _take(self._by_host, host_of(peer))
         _take(self._upgraded, peer)
         _take(self._waiting, peer)
+
+
+_FULL_FOR_ADDRESS = "too many connections from this address"
 
 
 def host_of(peer: str) -> str:

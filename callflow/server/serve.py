@@ -20,14 +20,17 @@ from callflow.call.call import CallTask, LineSettings, Socket
 from callflow.call.link import Link
 from callflow.call.port import BytePort, SocketPort
 from callflow.call.record import CallRecord
+from callflow.errors import SettingsError
 from callflow.flow.flow import Flow
 from callflow.server.asgi import RequestServer
 from callflow.server.door import Door
 from callflow.server.drain import Drain, Streams
+from callflow.server.entry import read_entry
 from callflow.server.head import RequestHead
 from callflow.server.http import make_app
 from callflow.server.limits import Gate
 from callflow.server.registry import Registry
+from callflow.server.reloading import Reloader
 from callflow.server.settings import Settings
 from callflow.session.inputs import EndCause
 from callflow.session.timing import Timing
@@ -61,6 +64,8 @@ class Server:
     ended: Counter[EndCause] = field(factory=Counter, init=False)
     """Calls that are over, by cause."""
     going_down: Drain = field(init=False)
+    reloader: Reloader = field(init=False)
+    """Reads again, at SIGHUP, who may come in."""
 
     def __attrs_post_init__(self) -> None:
         settings = self.settings
@@ -71,12 +76,13 @@ class Server:
         self.door = Door(
             limits=limits,
             gate=Gate(limits),
-            credentials=settings.accepted,
+            entry=read_entry(settings),
             streams=self._is_stream,
             answer=streams.take,
             requests=requests.serve,
             origins=frozenset(settings.origins),
         )
+        self.reloader = Reloader(self.door, settings)
         self.going_down = Drain(
             door=self.door,
             registry=self.registry,
@@ -150,7 +156,7 @@ class Server:
     ) -> None:
         """Listen until cancelled or told to stop by SIGTERM or SIGINT; then drain, and return.
 
-        A second signal ends the calls that are still there at once.
+        A second signal ends the calls that are still there at once. SIGHUP has the reloader read again.
 
         Args:
             listeners: Open listeners; the settings' host and port if None.
@@ -158,6 +164,7 @@ class Server:
 
         Raises:
             AudioError: A prompt is absent or cannot be played.
+            SettingsError: Others reach a listener, and everybody would be let in; the listeners are closed.
             OSError: The port is taken, or is not ours to take.
 
         Cancellation:
@@ -166,9 +173,14 @@ class Server:
         self.load()
         if listeners is None:
             listeners = await trio.open_tcp_listeners(self.settings.port, host=self.settings.host)
-        with trio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals:
+        await self._begin(listeners)
+        with (
+            trio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals,
+            trio.open_signal_receiver(signal.SIGHUP) as hangups,
+        ):
             async with trio.open_nursery() as nursery:
                 nursery.start_soon(self._listen, listeners, nursery)
+                nursery.start_soon(self.reloader.run, hangups)
                 log.info("server started", extra={"port": _port_of(listeners), "flow": self.flow.name})
                 task_status.started(_port_of(listeners))
                 await anext(signals)
@@ -177,6 +189,14 @@ class Server:
                 await self.drain()
                 nursery.cancel_scope.cancel()
         log.info("server stopped", extra={"calls": self.ended.total(), "drained": self.ended[EndCause.DRAIN]})
+
+    async def _begin(self, listeners: Sequence[trio.SocketListener]) -> None:
+        try:
+            self.reloader.begin(listener.socket.getsockname()[0] for listener in listeners)
+        except SettingsError:
+            for listener in listeners:
+                await listener.aclose()
+            raise
 
     async def _listen(self, listeners: Sequence[trio.SocketListener], connections: trio.Nursery) -> None:
         await trio.serve_listeners(self._come_in, list(listeners), handler_nursery=connections)

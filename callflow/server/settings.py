@@ -21,6 +21,7 @@ from attrs import field, frozen
 from msgspec import Meta
 
 from callflow.errors import SettingsError
+from callflow.server.addresses import Networks
 from callflow.server.credentials import Credentials
 from callflow.server.limits import Limits
 
@@ -65,6 +66,24 @@ class Settings:
         Meta(description="write https://host, several as a list (in a variable, with blanks between them)"),
     ] = ()
     """Web pages that may open streams besides this server's own; Exotel is no page and always may."""
+    allow: Annotated[
+        tuple[str, ...],
+        Meta(description="write networks, such as 203.0.113.0/24 (in a variable, with blanks between them)"),
+    ] = field(default=(), metadata={"check": Networks.of})
+    """Networks whose clients are let in; none: from everywhere. Exotel gives its own on request (exotel.md §11)."""
+    proxies: Annotated[
+        tuple[str, ...],
+        Meta(description="write the proxies' addresses, such as 10.0.0.5 (in a variable, with blanks between them)"),
+    ] = field(default=(), metadata={"check": Networks.of})
+    """Networks of the proxies in front, who are believed when they say whom they speak for. Nobody else is."""
+    proxy_protocol: Truth = False
+    """Whether those proxies begin each connection with a header of the PROXY protocol, version 2."""
+    insecure: Truth = False
+    """Whether to listen for everybody on an address that others reach."""
+    tls_certificate: Annotated[str, Meta(description="write the path of a PEM file")] | None = None
+    """File of the certificate and its chain; with it the port speaks TLS and nothing else."""
+    tls_key: Annotated[str, Meta(description="write the path of a PEM file")] | None = None
+    """File of the certificate's key, if it is not in the same."""
     codec: Annotated[Literal["auto", "pcm16", "mulaw"], Meta(description="write auto, pcm16 or mulaw")] = "auto"
     """Coding of the audio; ``auto`` is PCM16 unless the call names mu-law."""
     low_latency: Truth = False
@@ -216,11 +235,18 @@ def _line_of(key: str, text: str) -> int:
 
 def _convert(key: str, value: object, source: str) -> object:
     """Convert a value to its field's type; numbers and truth may be text, as they are in the environment."""
+    check = _FIELDS[key].metadata.get("check", _holds)
     try:
-        return msgspec.convert(value, _types()[key], strict=False)
-    except msgspec.ValidationError as broken:
+        converted: object = msgspec.convert(value, _types()[key], strict=False)
+        check(converted)
+    except (msgspec.ValidationError, ValueError) as broken:
         found = f", found {value!r}" if _FIELDS[key].repr else ""  # what a repr hides, an error does not show
         raise SettingsError(key, f"{_problem(str(broken))}{found} ({source}); {_cure(_types()[key])}") from broken
+    return converted
+
+
+def _holds(value: object) -> None:
+    """Stand in for the check of a field whose type says all."""
 
 
 def _problem(text: str) -> str:

@@ -51,7 +51,7 @@ def served(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, Settings, object]
     """What the command would serve, in place of serving it."""
     asked: list[tuple[str, Settings, object]] = []
 
-    async def note(flow: Flow[Any], settings: Settings, announced: Callable[..., None]) -> int:
+    async def note(flow: Flow[Any], settings: Settings, announced: Callable[..., None], **_: object) -> int:
         asked.append((flow.name, settings, announced))
         return 7
 
@@ -76,6 +76,9 @@ async def test_every_flag_is_a_setting(served: Served) -> None:
         "line_of_this_test.py",
         host="0.0.0.0",
         port=81,
+        tls_certificate="a.pem",
+        tls_key="b.pem",
+        insecure=True,
         codec="mulaw",
         low_latency=True,
         drain_delay=2.0,
@@ -86,7 +89,17 @@ async def test_every_flag_is_a_setting(served: Served) -> None:
 
     [(_, settings, _)] = served
     assert settings == Settings(
-        host="0.0.0.0", port=81, codec="mulaw", low_latency=True, drain_delay=2.0, drain=3.0, call_limit=60.0, feed=True
+        host="0.0.0.0",
+        port=81,
+        tls_certificate="a.pem",
+        tls_key="b.pem",
+        insecure=True,
+        codec="mulaw",
+        low_latency=True,
+        drain_delay=2.0,
+        drain=3.0,
+        call_limit=60.0,
+        feed=True,
     )
 
 

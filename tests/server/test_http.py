@@ -19,6 +19,7 @@ from callflow.line.memory import memory_pair
 from callflow.server.asgi import RequestServer
 from callflow.server.credentials import Credentials
 from callflow.server.door import Door
+from callflow.server.entry import Entry
 from callflow.server.head import RequestHead
 from callflow.server.http import make_app
 from callflow.server.limits import Gate, Limits
@@ -338,7 +339,7 @@ async def knock(desk: FakeDesk, request: bytes) -> tuple[Answer, list[tuple[str 
     door = Door(
         limits=limits,
         gate=Gate(limits),
-        credentials=Credentials.of(["exotel:token"]),
+        entry=Entry(credentials=Credentials.of(["exotel:token"])),
         streams=lambda path: path == "/stream",
         answer=no_stream,
         requests=RequestServer(make_app(desk), limits).serve,

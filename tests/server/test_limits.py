@@ -95,6 +95,29 @@ class GateMachine(RuleBasedStateMachine):
         if len(self.open) < 5 and same < 3:
             self.open.append(peer)
 
+    @rule()
+    def come_by_proxy(self) -> None:
+        self.number += 1
+        peer = f"10.0.0.1:{self.number}"
+
+        assert (self.gate.admit(peer, is_proxy=True) is None) == (len(self.open) < 5)
+
+        if len(self.open) < 5:
+            self.open.append(peer)
+
+    @rule(data=st.data(), host=st.sampled_from(["192.0.2.1", "192.0.2.2"]))
+    @precondition(lambda self: any(host_of(peer) == "10.0.0.1" for peer in set(self.open) - set(self.upgraded)))
+    def recognise(self, data: st.DataObject, host: str) -> None:
+        unknown = sorted(peer for peer in set(self.open) - set(self.upgraded) if host_of(peer) == "10.0.0.1")
+        peer = data.draw(st.sampled_from(unknown))
+        client = f"{host}:{peer.rpartition(':')[2]}"
+        same = sum(host_of(other) == host for other in self.open)
+
+        assert (self.gate.recognise(peer, client) is None) == (same < 3)
+
+        if same < 3:
+            self.open[self.open.index(peer)] = client
+
     @rule(data=st.data())
     @precondition(lambda self: bool(set(self.open) - set(self.upgraded)))
     def upgrade(self, data: st.DataObject) -> None:

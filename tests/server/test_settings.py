@@ -31,6 +31,14 @@ def test_flags_win_over_the_environment_and_that_over_the_file(tmp_path: Path) -
     assert (settings.port, settings.host, settings.codec) == (3, "environment", "mulaw")
 
 
+@pytest.mark.parametrize("key", ["allow", "proxies"])
+def test_a_network_that_is_none_is_refused_where_it_stands(tmp_path: Path, key: str) -> None:
+    file = write(tmp_path, f"port = 1\n{key} = ['10.0.0.0/8', '203.0.113.1/24']\n")
+
+    with pytest.raises(SettingsError, match=rf"^{key}: 203.0.113.1/24 has host bits set.*callflow.toml:2\); write "):
+        load_settings({}, {}, file)
+
+
 def test_text_from_the_environment_is_converted() -> None:
     environ = {
         "CALLFLOW_PORT": "0",
