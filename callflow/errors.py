@@ -7,6 +7,7 @@ or the author of the flow (``FlowError``, ``AudioError``, ``SettingsError``).
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 
@@ -65,7 +66,26 @@ class FlowError(CallflowError):
 
 
 class FlowDefinitionError(FlowError, TypeError):
-    """A state class or a ``Flow`` cannot be what it says. Raised when it is made, not when the first caller comes."""
+    """A state class or a ``Flow`` cannot be what it says. Raised when it is made, not when the first caller comes.
+
+    The message has the class or method, what is wrong with it, and behind the first semicolon the cure.
+    """
+
+    def __init__(self, message: str, *, check: str = "definition", at: object = None) -> None:
+        super().__init__(message)
+        self.check = check
+        """Name of the check that failed, such as ``unknown-target``; the page of checks has them all."""
+        self.at = at
+        """The class or function that has to change, where it is known."""
+        self.others: tuple[FlowDefinitionError, ...] = ()
+        """What else is wrong with the same flow: notes of this error, too, so that a traceback shows them."""
+
+    def beside(self, others: Sequence[FlowDefinitionError]) -> FlowDefinitionError:
+        """Take in what else was found; return itself."""
+        self.others = tuple(others)
+        for other in others:
+            self.add_note(f"and {other}")
+        return self
 
 
 class UndeclaredMove(FlowError):

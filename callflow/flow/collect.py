@@ -87,7 +87,9 @@ class CollectDigits(State[D]):
         if least is not INHERIT or most is not INHERIT:
             if length is not INHERIT:
                 raise FlowDefinitionError(
-                    f"{cls.__qualname__}: length={length!r} stands beside least or most; write the one or the others"
+                    f"{cls.__qualname__}: length={length!r} stands beside least or most; write the one or the others",
+                    check="option-value",
+                    at=cls,
                 )
             length = NO_LENGTH  # that of a base is no longer meant
         cls._define(

@@ -52,7 +52,8 @@ def class_line(accept: F) -> F:
         for name in given:
             if name not in known:
                 hint = _near(name, known, f"its options are {', '.join(known)}")
-                raise FlowDefinitionError(f"{cls.__qualname__}: a {kind} has no option {name}; {hint}")
+                said = f"{cls.__qualname__}: a {kind} has no option {name}; {hint}"
+                raise FlowDefinitionError(said, check="unknown-option", at=cls)
         accept(cls, **given)
 
     return checked  # type: ignore[return-value]  # the same signature, by functools.wraps
@@ -93,18 +94,20 @@ def _check_handler(cls: type, name: str, member: Any) -> None:
     where, hooks = f"{cls.__qualname__}.{name}", _hooks(cls)
     if _looks_like_hook(name) and name not in hooks:
         hint = _near(name, hooks, f"its hooks are {', '.join(hooks)}")
-        raise FlowDefinitionError(f"{where}: a {_kind_of(cls).__name__} has no hook {name}; {hint}")
+        said = f"{where}: a {_kind_of(cls).__name__} has no hook {name}; {hint}"
+        raise FlowDefinitionError(said, check="unknown-hook", at=member)
     if not inspect.isfunction(member):
-        raise FlowDefinitionError(f"{where} is no function; write it as a method of the class")
+        raise FlowDefinitionError(f"{where} is no function; write it as a method of the class", check="handler", at=cls)
     waits = inspect.iscoroutinefunction(member)
     if name == "run" and not waits:
-        raise FlowDefinitionError(f"{where} must be async: write 'async def run', or decide in a handler")
+        said = f"{where} must be async; write 'async def run', or decide in a handler"
+        raise FlowDefinitionError(said, check="handler", at=member)
     if name != "run" and waits:
-        raise FlowDefinitionError(f"{where} must not wait: write 'def {name}', and what waits in run of another state")
+        said = f"{where} must not wait; write 'def {name}', and what waits in run of another state"
+        raise FlowDefinitionError(said, check="waiting-handler", at=member)
     if "return" not in member.__annotations__:
-        raise FlowDefinitionError(
-            f"{where} does not say where it goes; annotate its return with the states it may go to, or with None"
-        )
+        said = f"{where} does not say where it goes; annotate its return with the states it may go to, or with None"
+        raise FlowDefinitionError(said, check="annotation", at=member)
     _check_parameters(where, cls, name, member)
 
 
@@ -113,7 +116,8 @@ def _check_parameters(where: str, cls: type, name: str, member: Callable[..., An
     ways = [["self", "call"], ["self", "call", "key"]] if is_of_key(cls, name) else [_parameters_of(cls, name)]
     if not any(_accepts(member, len(way)) for way in ways):
         told = " or ".join(f"{name}({', '.join(way)})" for way in ways)
-        raise FlowDefinitionError(f"{where} cannot be called with what it is given; write it as {told}")
+        said = f"{where} cannot be called with what it is given; write it as {told}"
+        raise FlowDefinitionError(said, check="handler", at=member)
 
 
 def _parameters_of(cls: type, hook: str) -> list[str]:
@@ -137,12 +141,16 @@ def _check_keys(cls: type) -> None:
         if keys and not hasattr(cls, "choices"):
             raise FlowDefinitionError(
                 f"{cls.__qualname__}.{name}: @key is for a Menu, and this is a {_kind_of(cls).__name__}; "
-                "make it a Menu, or take keys in on_dtmf of a State"
+                "make it a Menu, or take keys in on_dtmf of a State",
+                check="key",
+                at=member,
             )
         for key in keys:
             if key in taken:
                 raise FlowDefinitionError(
-                    f"{cls.__qualname__}: key {key} has two handlers, {taken[key]} and {name}; leave it to one of them"
+                    f"{cls.__qualname__}: key {key} has two handlers, {taken[key]} and {name}; leave it to one of them",
+                    check="key",
+                    at=member,
                 )
             taken[key] = name
 

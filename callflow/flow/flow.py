@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import inspect
 import sys
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from pathlib import Path
+from types import FrameType
 from typing import Any, Generic, TypeVar
 
 import attrs
@@ -13,8 +14,9 @@ import attrs
 from callflow.errors import AudioError, FlowDefinitionError
 from callflow.flow.call import CUT_BY_SPEECH, Started
 from callflow.flow.definition import overrides
-from callflow.flow.graph import Graph, check_start, read_graph
+from callflow.flow.graph import Graph, check_start, is_whole, read_graph, refuse
 from callflow.flow.prompts import Prompt, PromptLibrary
+from callflow.flow.soundness import dead, forgotten, mistakes_of, names_loaded
 from callflow.flow.state import State
 from callflow.flow.verdict import Verdict
 from callflow.wire.audio import RATES
@@ -47,6 +49,7 @@ class Flow(Generic[D]):
         raw: A relay: ``call.relay`` and ``call.clear`` in place of prompts, without chunks, pacing and padding.
         one_way: The stream comes from Exotel's Stream applet: the flow listens (``call.tap``) and can say nothing.
         speech: What counts as the caller's voice, where ``barge_in="speech"``, ``on_speech`` or a ``Record`` ask.
+        spare: States of the module that nothing leads to, on purpose; without it such a state is refused.
         scope: Names for annotations of states that are defined inside a function: ``scope=locals()``.
 
     Raises:
@@ -67,12 +70,14 @@ class Flow(Generic[D]):
         raw: bool = False,
         one_way: bool = False,
         speech: Sensitivity | None = None,
+        spare: Sequence[type[State[Any]]] = (),
         scope: Mapping[str, Any] | None = None,
     ) -> None:
         if not name or not all(c.isalnum() or c in "-_" for c in name):
-            raise FlowDefinitionError(f"Flow({name!r}): a name is made of letters, digits, - and _")
+            raise FlowDefinitionError(f"Flow({name!r}) has no such name; use letters, digits, - and _", check="flow")
         if rate not in RATES:
-            raise FlowDefinitionError(f"Flow({name!r}): rate={rate!r}; Exotel knows {', '.join(map(str, RATES))}")
+            said = f"Flow({name!r}): rate={rate!r}; Exotel knows {', '.join(map(str, RATES))}"
+            raise FlowDefinitionError(said, check="flow")
         check_start(start)
         self.name = name
         self.start: Any = start
@@ -83,22 +88,31 @@ class Flow(Generic[D]):
         self.raw = raw
         self.one_way = one_way
         self.speech = speech or Sensitivity()
+        self.spare = tuple(spare)
+        maker = sys._getframe(1)  # whoever calls Flow(…): there is no public way to a caller
         self.graph: Graph = read_graph(start, scope or {})
         self.listens = any(map(_listens, self.graph.states))
         """Whether a state asks for speech: then the noise of the line is known before."""
-        self.folder = self._resolve(prompts)
+        self.folder = Path(maker.f_globals.get("__file__", "")).parent / ("prompts" if prompts is None else prompts)
         self._check_one_way()
         self._data = data
         self._takes_started = data is not None and _takes_argument(name, data)
+        refuse([*mistakes_of(self.graph, _type_made(data)), *self._forgotten_in(maker)])
         self._library: PromptLibrary | None = None
 
     def __repr__(self) -> str:
         return f"Flow({self.name!r}, {len(self.graph.states)} states)"
 
-    def _resolve(self, prompts: str | Path | None) -> Path:
-        # The frame that called Flow(…): two up, behind __init__.
-        home = Path(sys._getframe(2).f_globals.get("__file__", "")).parent  # no public way to a caller
-        return home / ("prompts" if prompts is None else prompts)
+    def _forgotten_in(self, maker: FrameType) -> Iterator[FlowDefinitionError]:
+        """Find dead states in the module that makes the flow; one that is made inside a function knows no module."""
+        if maker.f_code.co_name != "<module>":
+            return
+        others = [flow for flow in maker.f_globals.values() if isinstance(flow, Flow)]
+        reached = {*self.spare, *(state for flow in (self, *others) for state in (*flow.graph.states, *flow.spare))}
+        used = names_loaded(maker.f_code)
+        for state in forgotten(maker.f_globals, reached):
+            if state.__name__ not in used and is_whole(state):
+                yield dead(state, self.start)
 
     def make_data(self, started: Started) -> D:
         """Make the data of one call."""
@@ -153,7 +167,8 @@ class Flow(Generic[D]):
             where, prompt = named[0]
             raise FlowDefinitionError(
                 f"{where} says {prompt!r}, but Flow({self.name!r}) is one-way: Exotel plays nothing that is sent on a "
-                "Stream applet; take the prompt out, or use the Voicebot applet and leave one_way out"
+                "Stream applet; take the prompt out, or use the Voicebot applet and leave one_way out",
+                check="one-way",
             )
 
     def _named_prompts(self) -> list[tuple[str, Prompt]]:
@@ -174,12 +189,18 @@ def _listens(state: type[State[Any]]) -> bool:
     return asks or any(overrides(state, hook) for hook in ("on_speech", "on_speech_ended"))
 
 
+def _type_made(data: object) -> object:
+    """Tell the type of a call's data: None without a factory, Any where it is a function."""
+    return data if data is None or isinstance(data, type) else Any
+
+
 def _check_factory(name: str, factory: object) -> None:
     if not callable(factory):
         kind = type(factory).__name__
         raise FlowDefinitionError(
             f"Flow({name!r}): data={factory!r} cannot be called; write data={kind}, not data={kind}(…): "
-            "every call gets data of its own"
+            "every call gets data of its own",
+            check="flow",
         )
 
 
@@ -194,7 +215,8 @@ def _takes_argument(name: str, factory: Callable[..., Any]) -> bool:
     if needed and not _wants_started(factory, needed):
         raise FlowDefinitionError(
             f"Flow({name!r}): data={factory!r} needs {', '.join(p.name for p in needed)}; "
-            "give its fields defaults, or make it a function of Started"
+            "give its fields defaults, or make it a function of Started",
+            check="flow",
         )
     return bool(needed)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import types
 import typing
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, cast
 
 import attrs
@@ -66,14 +66,25 @@ def read_graph(start: type[State[Any]], scope: Scope) -> Graph:
         FlowDefinitionError: An annotation names something that does not exist or is no state, or a state that can be
             reached lacks an option or a handler that its kind needs.
     """
-    states, edges = [start], []
+    states, edges, mistakes = [start], [], list[FlowDefinitionError]()
     for state in states:  # grows while it is walked
-        _check_complete(state)
-        for edge in _edges_of(state, scope):
+        try:
+            _check_complete(state)
+        except FlowDefinitionError as wrong:
+            mistakes.append(wrong)
+        for edge in _edges_of(state, scope, mistakes):
             edges.append(edge)
             if edge.target not in states:
                 states.append(edge.target)
+    refuse(mistakes)
     return Graph(tuple(states), tuple(edges))
+
+
+def refuse(mistakes: Sequence[FlowDefinitionError]) -> None:
+    """Raise the first of some mistakes, with the others beside it; nothing if there is none."""
+    if mistakes:
+        first, *others = mistakes
+        raise first.beside(others)
 
 
 def handlers_of(state: type[State[Any]]) -> dict[str, Callable[..., Any]]:
@@ -96,11 +107,15 @@ def _keys_of(state: type[State[Any]]) -> dict[str, tuple[str, ...]]:
     return {name: tuple(key for key, other in choices.items() if other == name) for name in choices.values()}
 
 
-def _edges_of(state: type[State[Any]], scope: Scope) -> Iterator[Edge]:
+def _edges_of(state: type[State[Any]], scope: Scope, mistakes: list[FlowDefinitionError]) -> Iterator[Edge]:
+    """Give the edges of a state, and add what is wrong with its annotations to *mistakes*."""
     keys = _keys_of(state)
     for name, handler in handlers_of(state).items():
-        for target in _targets(state, name, handler, scope):
-            yield Edge(state, name, target, keys.get(name, ()))
+        try:
+            for target in _targets(state, name, handler, scope):
+                yield Edge(state, name, target, keys.get(name, ()))
+        except FlowDefinitionError as wrong:
+            mistakes.append(wrong)
 
 
 def _targets(
@@ -110,13 +125,17 @@ def _targets(
     annotation = _return_of(where, handler, scope)
     if name == "then" and _may_be_none(annotation):
         raise FlowDefinitionError(
-            f"{where} may return None, and then nothing would ever follow what was said; let it always name a state"
+            f"{where} may return None, and then nothing would ever follow what was said; let it always name a state",
+            check="no-way-out",
+            at=handler,
         )
     for member in _members(annotation):
         target = typing.get_origin(member) or member
         if not (isinstance(target, type) and issubclass(target, State)):
             raise FlowDefinitionError(
-                f"{where}: its annotation names {member!r}, which is no state; name state classes, or None for staying"
+                f"{where}: its annotation names {member!r}, which is no state; name state classes, or None for staying",
+                check="unknown-target",
+                at=handler,
             )
         yield target
 
@@ -128,10 +147,13 @@ def _return_of(where: str, handler: Callable[..., Any], scope: Scope) -> Any:
     try:
         return typing.get_type_hints(holder, names)["return"]
     except NameError as missing:
-        raise FlowDefinitionError(f"{where}: {_explain(missing, names)}") from missing
+        said = f"{where}: {_explain(missing, names)}"
+        raise FlowDefinitionError(said, check="unknown-target", at=handler) from missing
     except (SyntaxError, TypeError, AttributeError) as wrong:
         raise FlowDefinitionError(
-            f"{where}: its annotation cannot be read ({wrong}); name state classes, joined by |"
+            f"{where}: its annotation cannot be read ({wrong}); name state classes, joined by |",
+            check="annotation",
+            at=handler,
         ) from wrong
 
 
@@ -165,16 +187,28 @@ def _members(annotation: Any) -> Iterator[Any]:
 
 def _check_complete(state: type[State[Any]]) -> None:
     if is_kind(state):
-        raise FlowDefinitionError(f"{state.__name__} itself is no state of a flow; make a subclass of it")
+        said = f"{state.__name__} itself is no state of a flow; make a subclass of it"
+        raise FlowDefinitionError(said, check="unknown-target", at=state)
     options, handlers = REQUIRED.get(state.kind, ((), ()))
     for option in options:
         if getattr(state.options, option) is None:
-            raise FlowDefinitionError(f"{state.__qualname__} has no {option}; add {option}=… to its class line")
+            said = f"{state.__qualname__} has no {option}; add {option}=… to its class line"
+            raise FlowDefinitionError(said, check=f"no-{option}", at=state)
     for handler in handlers:
         if not overrides(state, handler):
-            raise FlowDefinitionError(f"{state.__qualname__} has no {handler}; say in it where the call goes then")
+            said = f"{state.__qualname__} has no {handler}; say in it where the call goes then"
+            raise FlowDefinitionError(said, check="no-timeout" if handler == "on_timeout" else "no-handler", at=state)
     if hasattr(state, "choices") and not state.choices():
-        raise FlowDefinitionError(f'{state.__qualname__} has no key; give a method @key("1")')
+        raise FlowDefinitionError(f'{state.__qualname__} has no key; give a method @key("1")', check="key", at=state)
+
+
+def is_whole(state: type[State[Any]]) -> bool:
+    """Say whether a state has all that its kind needs; one that has not is a base, or a draft."""
+    try:
+        _check_complete(state)
+    except FlowDefinitionError:
+        return False
+    return True
 
 
 def check_start(start: type[State[Any]]) -> None:
@@ -185,10 +219,13 @@ def check_start(start: type[State[Any]]) -> None:
     """
     given: Any = start
     if not (isinstance(given, type) and issubclass(given, State)):
-        raise FlowDefinitionError(f"start={start!r} is no state class; write start=Welcome, not start=Welcome()")
+        said = f"start={start!r} is no state class; write start=Welcome, not start=Welcome()"
+        raise FlowDefinitionError(said, check="flow")
     fields: Any = attrs.fields(cast("Any", start))
     needed = [a.name for a in fields if a.default is attrs.NOTHING and a.init]
     if needed:
         raise FlowDefinitionError(
-            f"{start.__qualname__} is the start, but needs {', '.join(needed)}; give {needed[0]} a default"
+            f"{start.__qualname__} is the start, but needs {', '.join(needed)}; give {needed[0]} a default",
+            check="flow",
+            at=start,
         )

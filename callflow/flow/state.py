@@ -37,7 +37,8 @@ def key(*keys: str) -> Callable[[F], F]:
     strange = [one for one in keys if len(one) != 1 or one not in KEYS]
     if strange or not keys:
         shown = ", ".join(map(repr, strange)) or "nothing"
-        raise FlowDefinitionError(f"@key({shown}): the keys of a telephone are 0 to 9, * and #, one string each")
+        said = f"@key({shown}) is no key; the keys of a telephone are 0 to 9, * and #, one string each"
+        raise FlowDefinitionError(said, check="key")
 
     def mark(handler: F) -> F:
         setattr(handler, KEYS_ATTRIBUTE, keys)
@@ -93,7 +94,9 @@ class State(Generic[D]):
         except ValueError as wrong:
             raise FlowDefinitionError(
                 f"{cls.__qualname__}: a field without a default stands behind one that has a default; "
-                "give it a default too, or put it first"
+                "give it a default too, or put it first",
+                check="field",
+                at=cls,
             ) from wrong
         if not is_kind(cls):
             check_class(cls)
@@ -104,11 +107,13 @@ class State(Generic[D]):
         try:
             return attrs.evolve(cls.options, **chosen)
         except ValueError as wrong:
-            raise FlowDefinitionError(f"{cls.__qualname__}: {wrong}") from wrong
+            raise FlowDefinitionError(f"{cls.__qualname__}: {wrong}", check="option-value", at=cls) from wrong
         except TypeError as wrong:
             raise FlowDefinitionError(
                 f"{cls.__qualname__}: the value of an option has the wrong type ({wrong}); "
-                f"look at {', '.join(chosen)} in its class line"
+                f"look at {', '.join(chosen)} in its class line",
+                check="option-value",
+                at=cls,
             ) from wrong
 
     # Hooks. The ones here do nothing; a subclass overrides those it wants.

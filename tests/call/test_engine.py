@@ -128,8 +128,9 @@ async def test_a_move_that_is_not_declared_ends_the_call(
 class Undecided(State[Notes], timeout=3.0):
     """Its time-out leads nowhere."""
 
-    def on_timeout(self, call: C) -> None:
+    def on_timeout(self, call: C) -> Done | None:
         call.data.append(f"timed out at {call.now():g}")
+        return None
 
 
 async def test_a_time_out_comes_once(autojump_clock: MockClock, prompts: Path) -> None:
@@ -224,8 +225,8 @@ async def test_what_a_state_returns_that_was_left_meanwhile_is_dropped(
         def on_dtmf(self, call: C, key: Dtmf) -> Undecided:
             return Undecided()
 
-        def on_timeout(self, call: C) -> None:
-            """Stay."""
+        def on_timeout(self, call: C) -> Done:
+            return Done()
 
     flow, notes = flow_of(Waiting, prompts)
     _, stage = await played(flow, (1.0, "1"), stays=10.0)
@@ -386,8 +387,8 @@ async def test_a_tap_that_raises_ends_the_call_and_hears_no_more(
             heard.append(audio)
             raise error
 
-        def on_timeout(self, call: C) -> None:
-            """Stay."""
+        def on_timeout(self, call: C) -> Done:
+            return Done()
 
     flow, _ = flow_of(Listening, prompts)
     async with serving(flow) as stage:
@@ -649,7 +650,7 @@ async def test_an_announcement_that_leads_to_itself_goes_on_for_a_caller_who_pre
     autojump_clock: MockClock, prompts: Path
 ) -> None:
     class Hold(Say[Notes], prompt="welcome.wav"):
-        def then(self, call: C) -> Hold:
+        def then(self, call: C) -> Hold | Done:
             return Hold()
 
     flow, _ = flow_of(Hold, prompts, scope=locals())

@@ -186,5 +186,5 @@ def test_a_missing_import_that_is_named_like_the_module_is_not_taken_for_it() ->
 def test_a_wrong_flow_is_told_as_what_it_is() -> None:
     write("ivr.py", HEAD + "bank = Flow('two words', start=Bye)\n")
 
-    with pytest.raises(FlowDefinitionError, match="a name is made of letters"):
+    with pytest.raises(FlowDefinitionError, match="has no such name; use letters"):
         load_flow("ivr.py")

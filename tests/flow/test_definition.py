@@ -42,15 +42,15 @@ HOOKS = {
     ),
     "a handler that waits": (
         "class Lost(Say[None], prompt='a.wav'):\n    async def then(self, call) -> Bye: ...",
-        "Lost.then must not wait: write 'def then', and what waits in run of another state",
+        "Lost.then must not wait; write 'def then', and what waits in run of another state",
     ),
     "a key that waits": (
         "class Lost(Menu[None], prompt='a.wav'):\n    @key('1')\n    async def one(self, call) -> Bye: ...",
-        "Lost.one must not wait: write 'def one', and what waits in run of another state",
+        "Lost.one must not wait; write 'def one', and what waits in run of another state",
     ),
     "a run that does not wait": (
         "class Lost(State[None], timeout=5.0):\n    def run(self, call) -> Bye: ...",
-        "Lost.run must be async: write 'async def run', or decide in a handler",
+        "Lost.run must be async; write 'async def run', or decide in a handler",
     ),
     "a hook that is no function": (
         "class Lost(State[None], timeout=5.0):\n    on_timeout = 3",
@@ -70,11 +70,11 @@ KEYS = {
     ),
     "a key that is on no telephone": (
         "class Lost(Menu[None]):\n    @key('1', 'A', '12')\n    def one(self, call) -> Bye: ...",
-        "@key('A', '12'): the keys of a telephone are 0 to 9, * and #, one string each",
+        "@key('A', '12') is no key; the keys of a telephone are 0 to 9, * and #, one string each",
     ),
     "no key": (
         "class Lost(Menu[None]):\n    @key()\n    def one(self, call) -> Bye: ...",
-        "@key(nothing): the keys of a telephone are 0 to 9, * and #, one string each",
+        "@key(nothing) is no key; the keys of a telephone are 0 to 9, * and #, one string each",
     ),
     "a key of a state that is no menu": (
         "class Lost(State[None], timeout=5.0):\n    @key('1')\n    def one(self, call) -> Bye: ...",

@@ -104,7 +104,7 @@ def test_a_name_that_cannot_is_refused(name: str) -> None:
     with pytest.raises(FlowDefinitionError) as refused:
         Flow(name, start=Listen)
 
-    assert str(refused.value) == f"Flow({name!r}): a name is made of letters, digits, - and _"
+    assert str(refused.value) == f"Flow({name!r}) has no such name; use letters, digits, - and _"
 
 
 def test_a_rate_that_exotel_does_not_know_is_refused() -> None:
