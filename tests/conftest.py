@@ -1,8 +1,10 @@
-"""Hypothesis profiles, and the report of minutes per layer; nothing else is global."""
+"""Hypothesis profiles, the library's logger as each test finds it, and the report of minutes per layer."""
 
 from __future__ import annotations
 
+import logging
 from collections import defaultdict
+from collections.abc import Iterator
 from pathlib import PurePosixPath
 
 import pytest
@@ -13,6 +15,15 @@ settings.register_profile("dev", deadline=None)
 settings.register_profile("ci", deadline=None, max_examples=250, print_blob=True)
 settings.register_profile("long", deadline=None, max_examples=5_000, print_blob=True)
 settings.load_profile("dev")  # unless --hypothesis-profile says otherwise, which comes later
+
+
+@pytest.fixture(autouse=True)
+def library_logger() -> Iterator[None]:
+    """Give the library's logger its level back: commands set it, and what a test before did must not count."""
+    logger = logging.getLogger("callflow")
+    level = logger.level
+    yield
+    logger.setLevel(level)
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
