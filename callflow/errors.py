@@ -128,6 +128,15 @@ class SettingsError(CallflowError, ValueError):
         """The setting's name, as in ``callflow.toml``."""
 
 
+class ListenError(CallflowError, OSError):
+    """A port cannot be had: taken, not allowed, or on no address of this machine."""
+
+    def __init__(self, where: str, problem: str, cure: str) -> None:
+        super().__init__(f"cannot listen on {where}: {problem}; {cure}")
+        self.where = where
+        """Address and port, or the descriptor that was handed down."""
+
+
 class ScriptError(CallflowError, ValueError):
     """A line of a ``.call`` script cannot be read."""
 

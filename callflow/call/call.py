@@ -73,6 +73,7 @@ class CallTask:
         call_id: Our name for the call.
         announced: Looks up the Passthru.
         begun: Called when ``start`` was taken in.
+        recorded: Called with the record, as soon as the call is over.
         chance: The call's source of chance.
     """
 
@@ -83,6 +84,7 @@ class CallTask:
     announced: Announced
     begun: Callable[[CallTask], None]
     chance: random.Random
+    recorded: Callable[[CallRecord], None] = lambda _: None
     driver: Driver = field(init=False)
     start: Start | None = field(default=None, init=False)
     record: CallRecord | None = field(default=None, init=False)
@@ -215,3 +217,4 @@ class CallTask:
         journal.closed = True
         by = self.record.ended_by.value
         journal.add(trio.current_time(), Kind.END, "ended", cause=self.record.cause.value, by=by)
+        self.recorded(self.record)

@@ -17,7 +17,7 @@ from callflow.cli.app import run
 from callflow.cli.call import call
 from callflow.cli.flow_argument import load_flow
 from callflow.cli.logs import show_logs
-from callflow.cli.serve import answer, public_urls
+from callflow.cli.serve import answer, public_urls, say
 from callflow.errors import CallflowError
 from callflow.flow.flow import Flow
 from callflow.server.serve import STREAM_PATH, Server
@@ -69,7 +69,7 @@ async def _call_once(flow: Flow[Any]) -> int:
 def _announce(flow: Flow[Any], settings: Settings, port: int) -> None:
     elsewhere = "" if port == 8080 else f" --url ws://127.0.0.1:{port}{STREAM_PATH}"  # the default
     stream, passthru = public_urls(settings)
-    print(
+    say(
         f"""
   Asha Bank's phone line   {len(flow.graph.states)} states
 
@@ -79,8 +79,7 @@ def _announce(flow: Flow[Any], settings: Settings, port: int) -> None:
                Passthru applet behind it: branch A ends, branch B goes to a person
                URL   {passthru}
   Ctrl-C stops: no new calls, running ones may end.
-""",
-        flush=True,
+"""
     )
 
 

@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import logging
+import os
+import queue
+import select
 import sys
+import threading
+import time
 from typing import TextIO
 
 import structlog
+
+log = logging.getLogger("callflow.server")
 
 _CONTROLS = {code: f"\\x{code:02x}" for code in (*range(0x20), *range(0x7F, 0xA0))} | {
     code: f"\\u{code:04x}" for code in (0x2028, 0x2029)
@@ -24,11 +32,80 @@ def show_logs(*, verbose: bool = False, as_json: bool = False) -> None:
         verbose: Show what is of interest only while hunting a fault.
         as_json: One JSON object a line, for whoever collects logs.
     """
-    handler = logging.StreamHandler()
+    handler = Behind(sys.stderr) if _has_descriptor(sys.stderr) else logging.StreamHandler()
     handler.setFormatter(_json_lines() if as_json else _plain_lines())
     logger = logging.getLogger("callflow")
     logger.handlers[:] = [handler]
     logger.setLevel(logging.DEBUG if verbose else logging.INFO)
+
+
+MOST_LINES = 10_000
+"""Lines that wait for a reader who is slow; more are lost, and counted."""
+
+LAST_LINES = 2.0
+"""Seconds that the end of the process waits for the last lines to be read."""
+
+
+class Behind(logging.Handler):
+    """Writes lines from a thread of its own: a pipe that nobody reads, or a disk that is full, must not stop a call.
+
+    It writes to the descriptor itself. A thread that is stuck in Python's own buffers would be fatal when the process
+    ends; one that is stuck in the system's is not.
+    """
+
+    def __init__(self, stream: TextIO) -> None:
+        super().__init__()
+        self._descriptor = os.dup(stream.fileno())
+        self._lines: queue.Queue[bytes | None] = queue.Queue(MOST_LINES)
+        self._lost = 0
+        threading.Thread(target=self._write_all, name="log", daemon=True).start()
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Hand a record on, as text. Never waits."""
+        if self._lost and not self._lines.full():
+            lost, self._lost = self._lost, 0
+            log.warning("log lines lost", extra={"count": lost})
+        try:
+            self._lines.put_nowait(f"{self.format(record)}\n".encode())
+        except queue.Full:
+            self._lost += 1
+
+    def flush(self) -> None:
+        """Wait until all is written, or nobody reads it in time."""
+        give_up = time.monotonic() + LAST_LINES
+        with self._lines.all_tasks_done:
+            while self._lines.unfinished_tasks and (left := give_up - time.monotonic()) > 0:
+                self._lines.all_tasks_done.wait(left)
+
+    def close(self) -> None:
+        """End the thread, behind what waits."""
+        with contextlib.suppress(queue.Full):
+            self._lines.put_nowait(None)
+        super().close()
+
+    def _write_all(self) -> None:
+        while (line := self._lines.get()) is not None:
+            with contextlib.suppress(OSError):  # nobody is there to be told
+                _write(self._descriptor, line)
+            self._lines.task_done()
+        self._lines.task_done()
+        os.close(self._descriptor)
+
+
+def _write(descriptor: int, line: bytes) -> None:
+    """Write all of a line, also where another process has made the descriptor one that does not wait."""
+    while line:
+        try:
+            line = line[os.write(descriptor, line) :]
+        except BlockingIOError:
+            select.select((), (descriptor,), ())
+
+
+def _has_descriptor(stream: TextIO) -> bool:
+    try:
+        return stream.fileno() >= 0
+    except OSError:
+        return False
 
 
 def _json_lines() -> logging.Formatter:

@@ -7,6 +7,7 @@ import os
 import resource
 import sys
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +16,10 @@ import trio
 
 from callflow.cli.flow_argument import load_flow
 from callflow.cli.logs import show_logs
-from callflow.errors import SettingsError
+from callflow.errors import ListenError, SettingsError
 from callflow.flow.flow import Flow
+from callflow.server.listening import open_listeners, take_handed_down
+from callflow.server.notify import Notifier
 from callflow.server.serve import STREAM_PATH, Server
 from callflow.server.settings import Settings, load_settings
 
@@ -32,6 +35,7 @@ async def serve(  # noqa: PLR0913  # each keyword is a flag of the command
     tls_certificate: str | None = None,
     tls_key: str | None = None,
     insecure: bool | None = None,
+    reuse_port: bool | None = None,
     codec: str | None = None,
     low_latency: bool | None = None,
     drain_delay: float | None = None,
@@ -53,6 +57,7 @@ async def serve(  # noqa: PLR0913  # each keyword is a flag of the command
         tls_certificate: PEM file of a certificate and its chain: speak TLS, so wss:// and https://.
         tls_key: PEM file of its key, if that is not in the same file.
         insecure: Listen for everybody, without credentials or an allow-list, also where others reach the address.
+        reuse_port: Let a process that comes next listen beside this one.
         codec: auto, pcm16 or mulaw.
         low_latency: Send audio in pieces of 20 ms.
         drain_delay: Seconds in which a server that was told to stop is not ready but still takes calls.
@@ -69,6 +74,7 @@ async def serve(  # noqa: PLR0913  # each keyword is a flag of the command
         "tls_certificate": tls_certificate,
         "tls_key": tls_key,
         "insecure": insecure,
+        "reuse_port": reuse_port,
         "codec": codec,
         "low_latency": low_latency,
         "drain_delay": drain_delay,
@@ -108,20 +114,24 @@ async def answer(
     """
     server = Server(flow, fitted(settings))
     server.reloader.reread = reread
-    server.load()
+    server.load()  # before anybody can connect, and before a process that goes knows of a successor
     try:
-        listeners = await trio.open_tcp_listeners(settings.port, host=settings.host)
-    except OSError as taken:
-        where = f"{settings.host}:{settings.port}"
-        print(f"callflow: cannot listen on {where}: {taken}; give another --host or --port", file=sys.stderr)
-        return 1
+        handed_down = take_handed_down(os.environ)
+        listeners = handed_down or await open_listeners(settings.host, settings.port, shared=settings.reuse_port)
+    except ListenError as refused:
+        print(f"callflow: {refused}", file=sys.stderr)
+        return NO_PORT
+    run = partial(server.run, listeners, leaves=bool(handed_down), notifier=Notifier.of(os.environ))
     try:
         async with trio.open_nursery() as nursery:
-            listening: int = await nursery.start(server.run, listeners)
-            announced(flow, settings, listening)
+            announced(flow, settings, await nursery.start(run))
     except* SettingsError as wrong:
         raise wrong.exceptions[0] from None
     return 0
+
+
+NO_PORT = 3
+"""Exit code where the port cannot be had; unlike the other errors this one may pass by itself."""
 
 
 SPARE_DESCRIPTORS = 64
@@ -159,7 +169,18 @@ def allow_descriptors(sockets: int) -> int:
 
 def announce(flow: Flow[Any], settings: Settings, port: int) -> None:
     """Print what a person needs to know now: how to call, and what to enter at Exotel."""
-    print(what_to_enter(flow, settings, port), flush=True)
+    say(what_to_enter(flow, settings, port))
+
+
+def say(text: str) -> None:
+    """Print to whoever reads standard output; where nobody does any more, calls are answered all the same."""
+    try:
+        print(text, flush=True)
+    except OSError:
+        # What could not be written is still in the buffer, and would fail again when the process ends.
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, sys.stdout.fileno())
+        os.close(nowhere)
 
 
 def what_to_enter(flow: Flow[Any], settings: Settings, port: int) -> str:

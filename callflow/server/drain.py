@@ -15,10 +15,9 @@ from attrs import define, field
 
 from callflow.call.call import CallTask
 from callflow.call.engine import LastWords
-from callflow.call.port import BytePort
 from callflow.flow.flow import LONGEST_APOLOGY
-from callflow.server.door import Door, Handler
-from callflow.server.head import RequestHead
+from callflow.server.door import Door
+from callflow.server.present import Present
 from callflow.server.registry import Registry
 from callflow.session.inputs import EndCause
 from callflow.session.timing import Timing
@@ -27,6 +26,10 @@ log = logging.getLogger("callflow.server")
 
 RESTART = 1012
 """The close code of a call that the server's end has ended: "service restart"."""
+
+
+LAST_ANSWERS = 1.0
+"""Seconds for requests that are being answered when the last call is over."""
 
 
 class Stage(Enum):
@@ -40,29 +43,8 @@ class Stage(Enum):
     STOPPED = "stopped"
 
 
-@define(eq=False)
-class Streams:
-    """Counts streams from upgrade to end: those without a call yet are waited for as well."""
-
-    answer: Handler
-    """Takes an upgrade; see ``Door.answer``."""
-    open: int = 0
-    _news: trio.Event = field(factory=trio.Event, init=False)
-
-    async def take(self, head: RequestHead, port: BytePort, rest: bytes) -> None:
-        """Answer an upgrade, and count it meanwhile."""
-        self.open += 1
-        try:
-            await self.answer(head, port, rest)
-        finally:
-            self.open -= 1
-            self._news.set()
-            self._news = trio.Event()
-
-    async def wait_none(self) -> None:
-        """Wait until no stream is open."""
-        while self.open:
-            await self._news.wait()
+def _nobody_told(stage: Stage, within: float) -> None:
+    """Stand in until somebody wants to know."""
 
 
 @define(eq=False, kw_only=True)
@@ -72,20 +54,24 @@ class Drain:
     Args:
         door: Refuses new calls.
         registry: Has the running ones.
-        streams: Has those that have not started yet, too.
+        streams: Counts those that have not started yet, too.
+        connections: Counts those of any kind.
         delay: Seconds in which the server is not ready and takes calls all the same.
         patience: Seconds in which running calls may end by themselves.
         timing: Of calls.
-        refusing: Called when new calls are refused from now on.
     """
 
     door: Door
     registry: Registry
-    streams: Streams
+    streams: Present
+    connections: Present
     delay: float
     patience: float
     timing: Timing
-    refusing: Callable[[], None] = lambda: None
+    leave: Callable[[], None] | None = field(default=None, init=False)
+    """Leaves the port to the process that comes next; None where there is none, so that callers must be refused."""
+    told: Callable[[Stage, float], None] = field(default=_nobody_told, init=False)
+    """Called as each stage begins, with the seconds that it may take."""
     stage: Stage = field(default=Stage.SERVING, init=False)
     _patience: trio.CancelScope = field(factory=trio.CancelScope, init=False)
 
@@ -99,10 +85,13 @@ class Drain:
             await self._be_not_ready()
             self._refuse()
             with trio.move_on_after(self.patience):
+                await self._let_in()
                 await self._wait_empty()
             await self._apologise()
         self._refuse()  # again, for a second signal may have come before
         await self._close()
+        with trio.move_on_after(LAST_ANSWERS):
+            await self.connections.wait_none()
         self.stage = Stage.STOPPED
 
     def hurry(self) -> None:
@@ -116,10 +105,19 @@ class Drain:
             await trio.sleep(self.delay)
 
     def _refuse(self) -> None:
-        if not self.door.draining:
+        if self.stage not in (Stage.SERVING, Stage.NOT_READY):
+            return
+        self._enter(Stage.REFUSING, within=self.patience)
+        if self.leave is None:
             self.door.draining = True
-            self._enter(Stage.REFUSING, within=self.patience)
-            self.refusing()
+        else:
+            self.leave()
+
+    async def _let_in(self) -> None:
+        """Let those become calls who had come when the port was left: nobody told them to try again."""
+        if self.leave is not None:
+            with trio.move_on_after(self.door.limits.head):
+                await self.connections.wait_none()
 
     async def _apologise(self) -> None:
         if all(task.flow.apology is None for task in self.registry.live):
@@ -132,7 +130,7 @@ class Drain:
             await self.registry.wait_no_calls()
 
     async def _close(self) -> None:
-        if not self.registry.live and not self.streams.open:
+        if not self.registry.live and not self.streams.count:
             return
         within = self.timing.close + self.timing.leave
         self._enter(Stage.CLOSING, within=within)
@@ -142,13 +140,14 @@ class Drain:
             await self.registry.wait_no_calls()
 
     async def _wait_empty(self) -> None:
-        while self.registry.live or self.streams.open:
+        while self.registry.live or self.streams.count:
             await self.streams.wait_none()
             await self.registry.wait_no_calls()
 
     def _enter(self, stage: Stage, *, within: float) -> None:
         self.stage = stage
-        there = {"calls": len(self.registry.live), "streams": self.streams.open}
+        self.told(stage, within)
+        there = {"calls": len(self.registry.live), "streams": self.streams.count}
         log.info("server draining", extra={"stage": stage.value, **there, "within": within})
 
 

@@ -18,6 +18,7 @@ from attrs import define, field
 from callflow.errors import SettingsError
 from callflow.server.door import Door
 from callflow.server.entry import Entry, read_entry, refuse_open_bind
+from callflow.server.notify import Notifier
 from callflow.server.settings import Settings
 from callflow.server.tls import doubt_about
 
@@ -44,6 +45,7 @@ class Reloader:
     settings: Settings
     reread: Callable[[], Settings] | None = None
     """Reads the settings from where they came; None for settings that were made in the program, which stay."""
+    notifier: Notifier = field(init=False, factory=Notifier)
     _hosts: tuple[str, ...] = field(init=False, default=())
     _had_terminal: bool = field(init=False, factory=_has_terminal)
 
@@ -91,7 +93,9 @@ class Reloader:
             if self._had_terminal and not _has_terminal():
                 signal.raise_signal(signal.SIGTERM)
             else:
+                self.notifier.reloading()
                 self.reload()
+                self.notifier.ready()
 
 
 def _name_of(settings: Settings) -> str | None:

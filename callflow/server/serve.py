@@ -24,11 +24,14 @@ from callflow.errors import SettingsError
 from callflow.flow.flow import Flow
 from callflow.server.asgi import RequestServer
 from callflow.server.door import Door
-from callflow.server.drain import Drain, Streams
+from callflow.server.drain import Drain, Stage
 from callflow.server.entry import read_entry
 from callflow.server.head import RequestHead
 from callflow.server.http import make_app
 from callflow.server.limits import Gate
+from callflow.server.listening import Listening, open_listeners
+from callflow.server.notify import Notifier
+from callflow.server.present import Present
 from callflow.server.registry import Registry
 from callflow.server.reloading import Reloader
 from callflow.server.settings import Settings
@@ -66,19 +69,20 @@ class Server:
     going_down: Drain = field(init=False)
     reloader: Reloader = field(init=False)
     """Reads again, at SIGHUP, who may come in."""
+    _streams: Present = field(factory=Present, init=False)
+    _connections: Present = field(factory=Present, init=False)
 
     def __attrs_post_init__(self) -> None:
         settings = self.settings
         self.registry = Registry(self.flow, follow=settings.feed)
         limits = settings.limits
         requests = RequestServer(make_app(self.registry, fallback=settings.passthru_fallback), limits)
-        streams = Streams(self._answer)
         self.door = Door(
             limits=limits,
             gate=Gate(limits),
             entry=read_entry(settings),
             streams=self._is_stream,
-            answer=streams.take,
+            answer=self._stream,
             requests=requests.serve,
             origins=frozenset(settings.origins),
         )
@@ -86,7 +90,8 @@ class Server:
         self.going_down = Drain(
             door=self.door,
             registry=self.registry,
-            streams=streams,
+            streams=self._streams,
+            connections=self._connections,
             delay=settings.drain_delay,
             patience=settings.drain,
             timing=self.timing or Timing(),
@@ -107,10 +112,15 @@ class Server:
         Cancellation:
             The connection is dropped.
         """
-        await self.door.serve(port)
+        with self._connections:
+            await self.door.serve(port)
 
     def _is_stream(self, path: str) -> bool:
         return path in (STREAM_PATH, f"{STREAM_PATH}/{self.flow.name}")
+
+    async def _stream(self, head: RequestHead, port: BytePort, rest: bytes) -> None:
+        with self._streams:
+            await self._answer(head, port, rest)
 
     async def _answer(self, head: RequestHead, port: BytePort, rest: bytes) -> None:
         link = Link(port)
@@ -122,12 +132,13 @@ class Server:
             call_id="".join(self.chance.choices(_DIGITS, k=8)),
             announced=self.registry.announced,
             begun=self._begun,
+            recorded=self._recorded,
             chance=random.Random(self.chance.random()),  # chance for flows, not for secrets
         )
         try:
             await task.run()
         finally:
-            self._over(task)
+            self.registry.over(task)
 
     def _line_settings(self) -> LineSettings:
         settings = self.settings
@@ -138,13 +149,12 @@ class Server:
         self.door.gate.started(task.socket.link.peer)
         self.registry.begun(task)
 
-    def _over(self, task: CallTask) -> None:
-        self.registry.over(task)
-        if task.record is not None:
-            self.ended[task.record.cause] += 1
-            self.records.append(task.record)
-            del self.records[:-1000]
-            log.info("call ended", extra={"record": _loggable(task.record)})
+    def _recorded(self, record: CallRecord) -> None:
+        """Keep a record, and log it before anything else is waited for: the process may be killed."""
+        self.ended[record.cause] += 1
+        self.records.append(record)
+        del self.records[:-1000]
+        log.info("call ended", extra={"record": _loggable(record)})
 
     # Listening.
 
@@ -152,6 +162,8 @@ class Server:
         self,
         listeners: Sequence[trio.SocketListener] | None = None,
         *,
+        leaves: bool = False,
+        notifier: Notifier | None = None,
         task_status: trio.TaskStatus[int] = trio.TASK_STATUS_IGNORED,
     ) -> None:
         """Listen until cancelled or told to stop by SIGTERM or SIGINT; then drain, and return.
@@ -160,32 +172,43 @@ class Server:
 
         Args:
             listeners: Open listeners; the settings' host and port if None.
+            leaves: Another process listens there, too: when told to stop, leave it the port in place of refusing.
+            notifier: Is told when calls are answered, and when no more.
             task_status: Told the port when calls are answered.
 
         Raises:
             AudioError: A prompt is absent or cannot be played.
             SettingsError: Others reach a listener, and everybody would be let in; the listeners are closed.
-            OSError: The port is taken, or is not ours to take.
+            ListenError: The port is taken, or is not ours to take.
 
         Cancellation:
             Every connection is dropped. To end calls in order, use ``drain``.
         """
         self.load()
+        settings = self.settings
         if listeners is None:
-            listeners = await trio.open_tcp_listeners(self.settings.port, host=self.settings.host)
+            listeners = await open_listeners(settings.host, settings.port, shared=settings.reuse_port)
         await self._begin(listeners)
+        listening = Listening(listeners, self._come_in, self._connections)
+        port, name = listening.port, self.flow.name
+        self.reloader.notifier = notifier = notifier or Notifier()
+        self._tell_stages(notifier)
+        if leaves or settings.reuse_port:
+            self.going_down.leave = listening.leave
         with (
             trio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals,
             trio.open_signal_receiver(signal.SIGHUP) as hangups,
         ):
             async with trio.open_nursery() as nursery:
-                nursery.start_soon(self._listen, listeners, nursery)
+                nursery.start_soon(listening.run, nursery)
                 nursery.start_soon(self.reloader.run, hangups)
-                log.info("server started", extra={"port": _port_of(listeners), "flow": self.flow.name})
-                task_status.started(_port_of(listeners))
+                nursery.start_soon(notifier.stay_alive)
+                log.info("server started", extra={"port": port, "flow": name})
+                notifier.ready(f"{name} answers on port {port}")
+                task_status.started(port)
                 await anext(signals)
                 nursery.start_soon(self._hurry, signals)
-                # Still listening: calls that end meanwhile have a Passthru to come, and whoever is refused is told so.
+                # Else still listening: calls that end meanwhile have a Passthru to come, and the refused are told so.
                 await self.drain()
                 nursery.cancel_scope.cancel()
         log.info("server stopped", extra={"calls": self.ended.total(), "drained": self.ended[EndCause.DRAIN]})
@@ -198,8 +221,11 @@ class Server:
                 await listener.aclose()
             raise
 
-    async def _listen(self, listeners: Sequence[trio.SocketListener], connections: trio.Nursery) -> None:
-        await trio.serve_listeners(self._come_in, list(listeners), handler_nursery=connections)
+    def _tell_stages(self, notifier: Notifier) -> None:
+        def told(stage: Stage, within: float) -> None:
+            notifier.stopping(f"{stage.value}, {len(self.registry.live)} calls", within=within)
+
+        self.going_down.told = told
 
     async def _come_in(self, stream: trio.SocketStream) -> None:
         try:

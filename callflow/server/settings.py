@@ -61,6 +61,8 @@ class Settings:
         | None
     ) = None
     """How Exotel reaches this server, for what is printed and for dynamic URLs."""
+    reuse_port: Truth = False
+    """Whether other processes of this user may listen there, too, so that a new one can come before an old one goes."""
     origins: Annotated[
         tuple[str, ...],
         Meta(description="write https://host, several as a list (in a variable, with blanks between them)"),

@@ -22,7 +22,7 @@ from callflow.server.drain import Stage as Down
 from callflow.server.serve import Server
 from callflow.server.settings import Settings
 from callflow.session.inputs import EndCause
-from tests.call.far_end import OPENING, dialled
+from tests.call.far_end import OPENING, UPGRADE, Peer, dialled
 from tests.call.stage import QUIET, Stage, ringing, serving, tone, write_prompts
 from tests.server.asking import read_answer, read_to_end
 
@@ -282,7 +282,7 @@ async def test_a_state_that_does_not_end_is_not_waited_for_longer_than_the_bound
             took = trio.current_time() - began
         nursery.cancel_scope.cancel()
 
-    assert (round(took, 3), server.records[0].cause) == (1.0 + 19.0 + 7.0, EndCause.APP_TIMEOUT)
+    assert (round(took, 3), server.records[0].cause) == (1.0 + 19.0 + 7.0 + 1.0, EndCause.APP_TIMEOUT)
 
 
 async def test_a_line_that_cannot_play_the_apology_is_closed_all_the_same(
@@ -377,3 +377,34 @@ async def test_without_calls_a_server_goes_down_when_balancers_had_their_time(
         took = await drained(stage)
 
     assert took == 5.0
+
+
+# A port that is left to a successor.
+
+
+async def test_who_had_come_when_the_port_was_left_is_not_refused(autojump_clock: MockClock, prompts: Path) -> None:
+    left: list[float] = []
+    async with serving(make_flow(prompts), settings=Settings(drain=20.0)) as stage:
+        stage.server.going_down.leave = lambda: left.append(trio.current_time())
+        peer = Peer(await stage.network.dial())
+        async with going_down(stage):
+            await trio.sleep(3.0)
+            await peer.send(UPGRADE, OPENING)
+            await trio.sleep(1.0)
+            live = len(stage.server.registry.live)
+            peer.port.close()
+
+    assert (live, len(left), stage.server.door.refused) == (1, 1, {})
+
+
+async def test_who_comes_and_says_nothing_is_waited_for_as_long_as_for_any_head(
+    autojump_clock: MockClock, prompts: Path
+) -> None:
+    async with serving(make_flow(prompts), settings=Settings(drain=20.0)) as stage:
+        stage.server.going_down.leave = lambda: None
+        peer = Peer(await stage.network.dial())
+        await wait_all_tasks_blocked()
+        took = await drained(stage)
+        peer.port.close()
+
+    assert 10.0 <= took <= 11.0

@@ -372,6 +372,17 @@ async def test_each_call_leaves_one_record_and_the_newest_thousand_are_kept(auto
     assert (len(kept), kept[0], kept[-1].call_sid, kept[-1].last_state) == (1_000, 1, "c1", "Bye")
 
 
+async def test_a_record_is_there_before_the_far_end_has_answered_the_close(autojump_clock: MockClock) -> None:
+    async with serving(make_flow()) as stage:
+        peer = await dialled(stage.network, OPENING)
+        stage.call.hang_up(EndCause.POLICY, 1008)
+        await trio.sleep(0.1)
+        records, live = len(stage.server.records), len(stage.server.registry.live)
+        peer.port.close()
+
+    assert (records, live, len(stage.server.records)) == (1, 1, 1)
+
+
 async def test_an_ended_call_is_logged_with_numbers_shortened(
     autojump_clock: MockClock, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -512,7 +523,7 @@ async def test_a_state_that_does_not_end_is_not_waited_for_longer_than_its_time(
         took = trio.current_time() - began
         peer.port.close()
 
-    assert took == 1.0 + 5.0 + 2.0
+    assert took == 1.0 + 5.0 + 2.0 + 1.0
 
 
 async def test_a_server_without_calls_goes_down_at_once(autojump_clock: MockClock) -> None:
