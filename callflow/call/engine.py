@@ -19,12 +19,12 @@ from callflow.call.hearing import Hearing
 from callflow.call.journal import Kind
 from callflow.call.live import LiveCall, LivePlayback, ended_by
 from callflow.call.mailbox import Event, KeyCame, PlaybackSettled, RunEnded, SpeechCame, TapFailed
+from callflow.call.typed import TypedKeys
 from callflow.errors import FlowError, UndeclaredMove
 from callflow.flow.call import CUT_BY_KEY, CUT_BY_SPEECH, BargeIn, D, EndedCall
 from callflow.flow.conduct import WAIT, Conduct, Deliver, Finish, Speak, Step, Wait
 from callflow.flow.definition import overrides
 from callflow.flow.flow import Flow
-from callflow.flow.keys import LateTerminator, TypeAhead
 from callflow.flow.prompts import Prompt
 from callflow.flow.secret import DOT
 from callflow.flow.state import State
@@ -32,9 +32,6 @@ from callflow.session.inputs import EndCause
 from callflow.wire.messages import Dtmf
 
 logger = logging.getLogger("callflow.flow")
-
-SECRET_AFTERGLOW = 2.0
-"""Seconds after a secret state in which keys stay masked: digits of a PIN that came too late (ruling on secrets)."""
 
 _DEADLINE = "state"
 _LEAVING = "leaving a state"
@@ -66,11 +63,7 @@ class Engine(Generic[D]):
         self._flow = flow
         self._driver = driver
         self._call = call
-        self._ahead = TypeAhead()
-        self._late: LateTerminator | None = None
-        self._masked_until = 0.0
-        self._masked_ahead = False
-        """Whether keys that are held belong to a secret."""
+        self._typed = TypedKeys(self._note_key)
         self._skipped: set[type[State[D]]] = set()
         """States that were not spoken because of the keys that are held."""
         self._state: State[D] = object.__new__(flow.start)  # its class says where the call is; ``run`` makes it
@@ -203,9 +196,7 @@ class Engine(Generic[D]):
             step = await self._next_step()
 
     def _drop_keys(self) -> None:
-        dropped = self._ahead.flush() + len(self._driver.mailbox.take_keys())
-        if dropped:
-            self._journal(Kind.KEY, "dropped", count=dropped)
+        self._typed.drop(len(self._driver.mailbox.take_keys()))
 
     def _leave(self) -> None:
         """Silence first: a slow clean-up of the state must not delay the clear."""
@@ -214,19 +205,13 @@ class Engine(Generic[D]):
         self._driver.drop_taps()
         now = trio.current_time()
         if self._conduct.secret:
-            self._masked_until = now + SECRET_AFTERGLOW
-            self._masked_ahead = True
-        self._expect_late_terminator(now)
+            self._typed.mask(now)
+        self._typed.expect_late(self._conduct.late_terminator, now)
         self._driver.deadlines.stop(_DEADLINE)
         self._expect_end()
 
     def _expect_end(self) -> None:
         self._driver.deadlines.set(_LEAVING, trio.current_time() + self._driver.timing.leave, self._stuck)
-
-    def _expect_late_terminator(self, now: float) -> None:
-        self._late = self._conduct.late_terminator
-        if self._late is not None and self._ahead.swallow_terminator(self._late, now):
-            self._journal(Kind.KEY, "late terminator")
 
     def _stuck(self) -> None:
         name = type(self._state).__name__
@@ -250,8 +235,8 @@ class Engine(Generic[D]):
         while True:
             if self._is_over():
                 await trio.lowlevel.checkpoint()  # cancelled: what came in the same segment as the end is not handled
-            if self._listens() and (digit := self._ahead.take()) is not None:
-                return self._press(Dtmf(digit=digit), masked=self._masked_ahead)
+            if self._listens() and (typed := self._typed.take()) is not None:
+                return self._press(Dtmf(digit=typed[0]), masked=typed[1])
             event = self._driver.mailbox.take()
             if event is not None:
                 return self._handle(event)
@@ -284,27 +269,15 @@ class Engine(Generic[D]):
                 assert_never(event)
 
     def _key(self, event: KeyCame) -> Step:
-        if self._listens():
-            masked = event.at < self._masked_until
-            return WAIT if self._swallows(event.key, event.at) else self._press(event.key, masked=masked)
-        self._hold(event)
-        return WAIT
+        if not self._listens():
+            self._hold(event)
+            return WAIT
+        if self._typed.swallows(event.key.digit, event.at):
+            return WAIT
+        return self._press(event.key, masked=self._typed.is_masked(event.at))
 
     def _hold(self, event: KeyCame) -> None:
-        """Keep a key that came before it was asked for."""
-        if self._swallows(event.key, event.at):
-            return
-        self._masked_ahead = event.at < self._masked_until or (self._masked_ahead and len(self._ahead) > 0)
-        held = self._ahead.hold(event.key.digit, self._state.options.typeahead)
-        self._journal(Kind.KEY, "held" if held else "dropped")
-
-    def _swallows(self, key: Dtmf, at: float) -> bool:
-        """Whether this is the terminator that a caller pressed by habit behind a full entry (L8)."""
-        late, self._late = self._late, None
-        swallowed = late is not None and late.swallows(key.digit, at)
-        if swallowed:
-            self._journal(Kind.KEY, "late terminator")
-        return swallowed
+        self._typed.hold(event.key.digit, event.at, self._state.options.typeahead)
 
     def _listens(self) -> bool:
         """Whether a key goes to the state now: it asks for keys, and no prompt protects itself."""
@@ -345,17 +318,17 @@ class Engine(Generic[D]):
                     reached = self._deliver(step)
                     if reached is not None:
                         return reached
-                    self._expect_late_terminator(trio.current_time())
+                    self._typed.expect_late(self._conduct.late_terminator, trio.current_time())
                     step = self._conduct.stayed(trio.current_time())
                 case _:
                     assert_never(step)
 
     def _speak(self, step: Speak) -> Step:
-        if step.again and (dropped := self._ahead.flush()):
-            self._journal(Kind.KEY, "dropped", count=dropped)
+        if step.again:
+            self._typed.drop()
         for event in self._driver.mailbox.take_keys():
             self._hold(event)
-        if step.barge_in in CUT_BY_KEY and len(self._ahead) and type(self._state) not in self._skipped:
+        if step.barge_in in CUT_BY_KEY and len(self._typed) and type(self._state) not in self._skipped:
             # The answer is there already. Once: an announcement that leads back to itself would go round for ever.
             self._skipped.add(type(self._state))
             return self._conduct.prompt_ended(trio.current_time())
@@ -393,7 +366,7 @@ class Engine(Generic[D]):
 
     def _key_read(self, key: Dtmf, at: float) -> bool:
         """Inside the reader's step: cut what the key may cut. Say whether the flow gets it."""
-        if not len(self._driver.mailbox) and self._swallows(key, at):
+        if not len(self._driver.mailbox) and self._typed.swallows(key.digit, at):
             return False
         self._barge_in(CUT_BY_KEY, "key")
         return True
@@ -450,6 +423,9 @@ class Engine(Generic[D]):
         self._journal(Kind.ERROR, type(error).__name__, where=where)
         extra = {"call_id": self._call.call_id, "call_sid": self._call.call_sid, "where": where}
         logger.error("flow failed", exc_info=error, extra=extra)
+
+    def _note_key(self, what: str, count: int | None) -> None:
+        self._journal(Kind.KEY, what, **({} if count is None else {"count": count}))
 
     def _journal(self, kind: Kind, what: str, **details: str | int | float) -> None:
         self._driver.journal.add(trio.current_time(), kind, what, **details)

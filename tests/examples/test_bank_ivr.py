@@ -113,7 +113,7 @@ def test_a_pin_stands_in_no_log_and_in_no_line_of_the_journal(
 
     codes, server = play([script], bank, tmp_path)
 
-    journal = "".join(entry.line() for one in server.registry._journals.values() for entry in one.entries)
+    journal = "".join(entry.line() for one in server.registry.calls._journals.values() for entry in one.entries)
     said = "".join(f"{record.getMessage()} {without_clock(record)}" for record in caplog.records)
     printed = capsys.readouterr()
     assert codes == [0]

@@ -10,7 +10,7 @@ from trio.testing import MockClock
 
 from callflow import Call, Flow, Hangup, State
 from callflow.line import MemoryNetwork, place_call
-from callflow.server.registry import MOST_JOURNALS
+from callflow.server.calls import MOST_JOURNALS
 from callflow.server.serve import Server
 from callflow.server.settings import Settings
 from callflow.wire.passthru import PassthruReport, StreamReport
@@ -68,5 +68,5 @@ async def test_only_the_last_journals_are_kept(tmp_path: Path, autojump_clock: M
             await server.registry.wait_no_calls()
         nursery.cancel_scope.cancel()
 
-    assert next(iter(server.registry._journals)) == "call3"
-    assert len(server.registry._journals) == MOST_JOURNALS
+    assert next(iter(server.registry.calls._journals)) == "call3"
+    assert len(server.registry.calls._journals) == MOST_JOURNALS

@@ -13,7 +13,7 @@ from trio.testing import MockClock, wait_all_tasks_blocked
 from callflow import Call, Dtmf, Flow, Hangup, PassthruReport, State, Verdict
 from callflow.call import journal as journals
 from callflow.line import StreamRecord, Telephone, passthru, place_call
-from callflow.server import registry as registries
+from callflow.server import calls as kept_calls
 from callflow.server.settings import Settings
 from callflow.wire.exotel import encode
 from callflow.wire.messages import Connected, Start
@@ -428,7 +428,7 @@ async def test_a_call_that_was_never_there_goes_on_with_branch_a(autojump_clock:
 async def test_of_ended_calls_the_oldest_is_forgotten_first(
     autojump_clock: MockClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(registries, "MOST_ENDED", 2)
+    monkeypatch.setattr(kept_calls, "MOST_ENDED", 2)
     async with serving(make_flow()) as stage:
         for call_sid in ("one", "two", "one", "three"):
             async with ring_at(stage, call_sid=call_sid) as phone:
@@ -583,7 +583,7 @@ async def test_a_call_that_does_not_begin_is_waited_for_as_long_as_a_handshake_t
 
 
 async def test_of_ended_calls_few_journals_are_kept(autojump_clock: MockClock, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(registries, "MOST_JOURNALS", 2)
+    monkeypatch.setattr(kept_calls, "MOST_JOURNALS", 2)
     async with serving(make_flow(), settings=FEED) as stage:
         for call_sid in ("one", "two", "one", "three"):
             async with ring_at(stage, call_sid=call_sid):
@@ -612,7 +612,7 @@ async def test_without_leave_no_journal_is_kept_or_read(autojump_clock: MockCloc
         await end(phone)
 
     registry = stage.server.registry
-    assert (during, registry.feed(SID), dict(registry._journals)) == (None, None, {})
+    assert (during, registry.feed(SID), dict(registry.calls._journals)) == (None, None, {})
 
 
 async def test_a_journal_is_read_over_http(autojump_clock: MockClock) -> None:
