@@ -226,6 +226,7 @@ class Driver:
 
     def _over(self, cause: EndCause, now: float) -> None:
         self.ended_at = now
+        self.journal.add(now, Kind.END, "over", cause=cause.value)
         self.writer.shut()
         self.taps = self._call_taps = ()
         self.deadlines.stop_all()

@@ -68,6 +68,8 @@ class Engine(Generic[D]):
         """States that were not spoken because of the keys that are held."""
         self._state: State[D] = object.__new__(flow.start)  # its class says where the call is; ``run`` makes it
         self._is_made = False
+        self._visit = 0
+        """How many states were entered: a number for each time, so that what ``run`` returns can be told apart."""
         self._conduct: Conduct = Conduct()
         self._own_prompt: LivePlayback | None = None
         """The prompt of the state's conduct; what ``run`` plays is none of it."""
@@ -167,7 +169,8 @@ class Engine(Generic[D]):
     async def _live_in(self, state: State[D]) -> State[D] | None:
         """Enter a state, run it until it is left, and return the next; None at the flow's end."""
         self._state = state
-        self._journal(Kind.STATE, "entered", state=type(state).__name__)
+        self._visit += 1
+        self._journal(Kind.STATE, "entered", state=type(state).__name__, visit=self._visit)
         reached: State[D] | None = None
         async with trio.open_nursery() as nursery:
             self._life = nursery.cancel_scope
@@ -221,11 +224,14 @@ class Engine(Generic[D]):
         self.ended.set()
 
     async def _run(self, state: State[D]) -> None:
+        visit = self._visit
         try:
             result = await state.run(self._call)
         except* (Exception, SystemExit) as raised:  # noqa: BLE001  # user code; the engine ends the call by it
             self._driver.mailbox.put(RunEnded(state, error=_only(raised)))
         else:
+            to = "" if result is None else type(result).__name__
+            self._journal(Kind.STATE, "run returned", state=type(state).__name__, visit=visit, to=to)
             self._driver.mailbox.put(RunEnded(state, result))
 
     # Events, in order: keys typed ahead, the mailbox, the deadline.
@@ -341,11 +347,16 @@ class Engine(Generic[D]):
     def _deliver(self, step: Deliver) -> State[D] | None:
         if step.handler == "run":
             return self._checked("run", step.args[0])
+        state = type(self._state).__name__
+        self._journal(Kind.STATE, "asked", state=state, handler=step.handler)
         try:
             result = getattr(self._state, step.handler)(self._call, *step.args)
         except (Exception, SystemExit) as raised:
             raise _Failed(step.handler) from raised
-        return None if result is None else self._checked(step.handler, result)
+        if result is not None:
+            return self._checked(step.handler, result)
+        self._journal(Kind.STATE, "stayed", state=state, by=step.handler)
+        return None
 
     def _checked(self, handler: str, result: object) -> State[D]:
         source = type(self._state)
@@ -359,7 +370,7 @@ class Engine(Generic[D]):
             raise _Failed(handler) from UndeclaredMove(where, cure, declared)
         if not self._flow.graph.allows(source, handler, type(result)):
             raise _Failed(handler) from UndeclaredMove(where, type(result).__name__, declared)
-        self._journal(Kind.STATE, "left", state=source.__name__, by=handler)
+        self._journal(Kind.STATE, "left", state=source.__name__, by=handler, to=type(result).__name__)
         return result
 
     # What others call.
@@ -397,6 +408,7 @@ class Engine(Generic[D]):
         state = self._state
         if not overrides(type(state), "on_hangup"):
             return
+        self._journal(Kind.STATE, "asked", state=type(state).__name__, handler="on_hangup")
         try:
             state.on_hangup(self._ended_call())
         except (Exception, SystemExit) as raised:  # noqa: BLE001  # user code; the call is over anyway

@@ -161,9 +161,14 @@ class LiveCall(Call[D]):
         audio = self.form.from_pcm16(clip.pcm)
         entry = self._driver.ledger.open(clip.names, self.form.seconds(len(audio)))
         self.playing = self._unsettled[entry] = LivePlayback(entry, barge_in, self._driver.cut)
-        seconds = round(entry.queued, 3)
         self._driver.journal.add(
-            trio.current_time(), Kind.PLAYBACK, "queued", prompt=" ".join(clip.names), words=clip.words, seconds=seconds
+            trio.current_time(),
+            Kind.PLAYBACK,
+            "queued",
+            prompt=" ".join(clip.names),
+            words=clip.words,
+            seconds=round(entry.queued, 3),
+            barge_in=barge_in or "",
         )
         size = -(-self.form.frame_bytes // BLOCK) * BLOCK if self._low_latency else None
         self._driver.writer.play(entry, iter(chunks(audio, self.form, size)))

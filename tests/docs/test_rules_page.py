@@ -1,13 +1,14 @@
-"""The page of rules has every rule of the code, in the code's words, and no other."""
+"""The page of rules has every rule and law of the code, in the code's words, and no other."""
 
 from __future__ import annotations
 
+from callflow.testing.laws import ALL as ALL_LAWS
 from callflow.testing.rules import ALL, Rule
 from callflow.testing.wirelog import Side
 from tests.docs.tables import plain, tables
 from tests.test_docs import ROOT
 
-RULES = next(table for table in tables(ROOT / "docs" / "reference" / "rules.md") if table.columns[0] == "rule")
+RULES, LAWS = tables(ROOT / "docs" / "reference" / "rules.md")
 
 
 def row_of(rule: Rule) -> tuple[str, ...]:
@@ -17,3 +18,9 @@ def row_of(rule: Rule) -> tuple[str, ...]:
 
 def test_every_rule_is_there_with_its_side_kind_sentence_and_premise() -> None:
     assert [tuple(map(plain, row)) for row in RULES.rows] == [row_of(rule) for rule in ALL]
+
+
+def test_every_law_is_there_with_its_name_sentence_and_premise() -> None:
+    laws = [(law.id, law.name, law.sentence, law.reads) for law in ALL_LAWS]
+
+    assert [tuple(map(plain, row)) for row in LAWS.rows] == laws

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import trio
 
-from callflow import Call, CollectDigits, Failed, Flow, Hangup, Menu, Say, Secret, State, key
+from callflow import Call, CollectDigits, Dtmf, EndedCall, Failed, Flow, Hangup, Menu, Say, Secret, State, key
 
 C = Call[None]
 
@@ -47,6 +47,18 @@ class Choose(Menu[None], prompt="menu.wav", tries=2, first_digit=2.0, no_input="
     def again(self, call: C) -> Choose:
         return Choose()
 
+    @key("4")
+    def think(self, call: C) -> Think:
+        return Think()
+
+    @key("5")
+    def broken(self, call: C) -> Broken:
+        return Broken()
+
+    @key("6")
+    def fail(self, call: C) -> None:
+        raise RuntimeError("a mistake in a handler")
+
     def on_failed(self, call: C, why: Failed) -> Bye:
         return Bye()
 
@@ -65,6 +77,40 @@ class Talk(State[None], timeout=4.0):
         await trio.sleep(0.3)
         await call.play("long.wav")
         return Choose()
+
+    def on_timeout(self, call: C) -> Choose:
+        return Choose()
+
+
+class Think(State[None], timeout=3.0):
+    """Looks something up, as long as the caller lets it; keys are answered meanwhile."""
+
+    async def run(self, call: C) -> Choose:
+        try:
+            await trio.sleep(1.0)
+        except trio.Cancelled:
+            call.data = None  # a clean-up that takes no time
+            raise
+        return Choose()
+
+    def on_dtmf(self, call: C, key: Dtmf) -> Think | Talk | None:
+        if key.digit == "1":
+            return Talk()
+        return Think() if key.digit == "2" else None
+
+    def on_timeout(self, call: C) -> Choose:
+        return Choose()
+
+    def on_hangup(self, call: EndedCall[None]) -> None:
+        assert call.seconds > 0
+
+
+class Broken(State[None], timeout=3.0):
+    """A mistake of the flow's author."""
+
+    async def run(self, call: C) -> Choose:
+        await trio.sleep(0.2)
+        raise RuntimeError("a mistake in run")
 
     def on_timeout(self, call: C) -> Choose:
         return Choose()

@@ -21,6 +21,7 @@ from callflow.call.link import Link
 from callflow.call.writer import Writer
 from callflow.session.inputs import Detached, Frame, Input, MarkDone, Over, Pressed, SocketClosed, Started, Told
 from callflow.session.playout import Entry
+from callflow.testing.laws import Story
 from callflow.testing.wirelog import Closed, Interrupted, OneWay, Opened, Queued, TasksLeft, WireLog
 from callflow.wire.audio import AudioFormat
 
@@ -32,7 +33,8 @@ class Witness:
 
     def __init__(self) -> None:
         self.logs: list[WireLog] = []
-        self.formats: list[tuple[bool, WireLog]] = []
+        self.stories: list[Story] = []
+        """The stories of calls that reached ``start``."""
         self._by_driver: WeakKeyDictionary[Driver, WireLog] = WeakKeyDictionary()
         self._by_link: WeakKeyDictionary[Link, WireLog] = WeakKeyDictionary()
         self._by_writer: WeakKeyDictionary[Writer, WireLog] = WeakKeyDictionary()
@@ -98,6 +100,8 @@ class Witness:
             await original(task)
         finally:
             log = self.of(task.driver)
+            if task.start is not None:
+                self.stories.append(Story(entries=list(task.driver.journal.entries), flow=task.flow, wire=[log]))
             log.noted(trio.current_time(), TasksLeft(tasks_of(task.call_id)))
             if task.flow.one_way:
                 log.noted(trio.current_time(), OneWay())

@@ -6,6 +6,7 @@ import enum
 import inspect
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
+from typing import Protocol
 
 from attrs import Factory, field, frozen
 
@@ -47,6 +48,8 @@ class Case:
     at: float
     broken: str = ""
     """How it was; empty if the rule was kept."""
+    n: int = 0
+    """Number of the journal's entry; 0 on a wire, which has none."""
 
 
 Examine = Callable[[WireLog, Limits], Iterator[Case]]
@@ -77,20 +80,33 @@ def rule(number: str, *, reads: str, kind: Kind = Kind.HARD, side: Side = Side.O
     return named
 
 
+class Named(Protocol):
+    """What a verdict needs to know of a rule, or of a law."""
+
+    @property
+    def id(self) -> str: ...
+    @property
+    def sentence(self) -> str: ...
+    @property
+    def kind(self) -> Kind: ...
+
+
 @frozen
 class Breach:
-    """A rule was broken."""
+    """A rule or a law was broken."""
 
     rule: str
     at: float
     words: str
+    n: int = 0
+    """Number of the journal's entry where a law was broken; 0 for a rule of the wire."""
 
 
 @frozen
 class Verdict:
-    """What one log, or the sum of many, says of each rule."""
+    """What one log or story, or the sum of many, says of each rule or law."""
 
-    rules: tuple[Rule, ...] = ()
+    rules: tuple[Named, ...] = ()
     breaches: tuple[Breach, ...] = ()
     premises: Mapping[str, int] = Factory(dict)
     """By rule, how many times it could have been broken. 0 means that the log says nothing of the rule."""

@@ -1,0 +1,56 @@
+"""Moves: only along declared edges, whoever declared them, and by the handler that the state's class has."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from callflow.call.journal import Entry
+from callflow.flow.definition import overrides
+from callflow.flow.secret import DOT
+from callflow.testing.laws.law import Patience, Story, case, is_key, is_state, law, text
+from callflow.testing.rules.rule import Case
+
+
+def _declared(story: Story, entry: Entry) -> bool:
+    """Whether the flow's graph has an edge for a move."""
+    state, handler, to = (text(entry, name) for name in ("state", "by", "to"))
+    return any((e.source.__name__, e.handler, e.target.__name__) == (state, handler, to) for e in story.edges)
+
+
+def _moves(story: Story) -> Iterator[Entry]:
+    return (entry for entry in story.entries if story.flow is not None and is_state(entry, "left"))
+
+
+@law("L11", reads="left; the flow's graph")
+def declared_moves(story: Story, patience: Patience) -> Iterator[Case]:
+    """A call moves only where the annotation of the handler says."""
+    for entry in _moves(story):
+        where = f"{text(entry, 'state')}.{text(entry, 'by')}"
+        yield case(entry, "" if _declared(story, entry) else f"{where} does not declare {text(entry, 'to')}")
+
+
+@law("L12", reads="asked, keys taken; the flow's states")
+def superstates(story: Story, patience: Patience) -> Iterator[Case]:
+    """A state answers by its own handler, or else by that of the nearest base that has one."""
+    digit = ""
+    for entry in story.entries:
+        if is_key(entry, "taken"):
+            digit = text(entry, "key")
+        elif is_state(entry, "asked"):
+            state, handler = story.states.get(text(entry, "state")), text(entry, "handler")
+            if state is not None:
+                choices = dict(state.choices()) if hasattr(state, "choices") else {}
+                of_key = handler in choices.values() and digit not in ("", DOT)
+                fits = choices[digit] == handler if of_key else overrides(state, handler)
+                yield case(entry, "" if fits else f"{text(entry, 'state')} has no {handler} for this")
+            digit = ""
+
+
+@law("L13", reads="left; the flow's graph and states")
+def defaults_are_edges(story: Story, patience: Patience) -> Iterator[Case]:
+    """A move that a library default makes is an edge of the graph like any other."""
+    for entry in _moves(story):
+        state, handler = story.states.get(text(entry, "state")), text(entry, "by")
+        if state is not None and handler != "run" and not overrides(state, handler):
+            words = f"{text(entry, 'state')} moves by default to {text(entry, 'to')}, and no edge says so"
+            yield case(entry, "" if _declared(story, entry) else words)

@@ -1,0 +1,87 @@
+"""One thing after another: events, moves, results, and keys before deadlines."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from callflow.call.journal import Entry, Kind
+from callflow.testing.laws.keys import KeyBook
+from callflow.testing.laws.law import Patience, Story, case, is_due, is_over, is_state, law, text
+from callflow.testing.rules.rule import Case
+
+
+@law("L1", reads="asked, stayed, left, error, and what stands between")
+def one_event_at_a_time(story: Story, patience: Patience) -> Iterator[Case]:
+    """A handler decides before anything else is handled, read or due."""
+    deciding: Entry | None = None
+    for entry in story.entries:
+        if deciding is not None and _is_event(entry):
+            yield case(entry, f"{entry.kind.value} {entry.what} while {text(deciding, 'handler')} decided")
+        if is_state(entry, "stayed", "left") or entry.kind in (Kind.ERROR, Kind.END):
+            deciding = None
+        elif is_state(entry, "asked") and text(entry, "handler") != "on_hangup":
+            deciding = entry
+            yield case(entry)
+
+
+def _is_event(entry: Entry) -> bool:
+    if entry.kind is Kind.MESSAGE:
+        return text(entry, "side") == "in"
+    return entry.kind in (Kind.KEY, Kind.TIMER, Kind.LINK) or is_state(entry, "entered", "asked")
+
+
+@law("L2", reads="entered, left, stayed")
+def none_stays_and_a_state_moves(story: Story, patience: Patience) -> Iterator[Case]:
+    """None stays; a state that is returned is entered, always, and the one before it left."""
+    expected, before = "", None
+    for entry in story.entries:
+        if is_over(entry):
+            return
+        if is_state(entry, "entered"):
+            yield case(entry, _wrong_entering(entry, before, expected))
+        elif is_state(entry, "left", "stayed"):
+            gone = before is not None and is_state(before, "left")
+            yield case(entry, f"{entry.what} {text(entry, 'state')}, which was left" if gone else "")
+            expected = text(entry, "to")
+        elif is_state(entry, "asked") and before is not None and is_state(before, "left"):
+            yield case(entry, f"{text(before, 'to')} was never entered")
+        if is_state(entry, "entered", "left", "stayed"):
+            before = entry
+
+
+def _wrong_entering(entry: Entry, before: Entry | None, expected: str) -> str:
+    state = text(entry, "state")
+    if before is None:
+        return ""
+    if not is_state(before, "left"):
+        return f"{state} was entered, and {text(before, 'state')} was not left"
+    return "" if state == expected else f"{state} was entered in place of {expected}"
+
+
+@law("L3", reads="run returned, left by run")
+def late_results_are_dropped(story: Story, patience: Patience) -> Iterator[Case]:
+    """What run returns moves the call only while its own state lasts."""
+    for visit in story.visits:
+        returned: Entry | None = None
+        for entry in visit.entries:
+            if is_state(entry, "run returned"):
+                yield case(entry)
+                returned = entry if entry.details.get("visit") == visit.number else returned
+            elif is_state(entry, "left") and text(entry, "by") == "run":
+                own = returned is not None and text(returned, "to") == text(entry, "to")
+                yield case(entry, "" if own else f"{visit.state} was left by a result that is not its own")
+
+
+@law("L4", reads="timer due; keys pressed and what became of them, run returned")
+def the_mailbox_before_deadlines(story: Story, patience: Patience) -> Iterator[Case]:
+    """What came before a deadline is handled before it, at the same instant too."""
+    book, result = KeyBook(), ""
+    for entry in story.entries:
+        if is_state(entry, "entered", "left", "stayed"):
+            result = ""
+        elif is_state(entry, "run returned"):
+            result = text(entry, "to")
+        elif is_due(entry):
+            waits = f"{len(book.came)} keys waited" if book.came else f"a move to {result} waited" if result else ""
+            yield case(entry, waits)
+        book.read(entry)
