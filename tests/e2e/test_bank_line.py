@@ -166,10 +166,10 @@ def test_serve_answers_says_what_to_enter_and_stops_on_sigterm(tmp_path: Path) -
     assert (running.returncode, "Voicebot" in line) == (0, True)
 
 
-def test_a_port_that_is_taken_is_one_line_and_exit_1(tmp_path: Path) -> None:
+def test_a_port_that_is_taken_is_one_line_and_exit_3(tmp_path: Path) -> None:
     with process("serve", str(EXAMPLE / "ivr.py"), "--port", "0", cwd=tmp_path) as first:
         port = wait_for("--url", first).rpartition(":")[2].partition("/")[0]
         with process("serve", str(EXAMPLE / "ivr.py"), "--port", port, cwd=tmp_path) as second:
             _, said = second.communicate(timeout=20)
 
-    assert (second.returncode, f"127.0.0.1:{port}" in said, "Traceback" in said) == (1, True, False)
+    assert (second.returncode, f"127.0.0.1:{port}" in said, "Traceback" in said) == (3, True, False)
