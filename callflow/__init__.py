@@ -22,12 +22,13 @@ from callflow.flow.menu import Menu
 from callflow.flow.say import Say
 from callflow.flow.secret import Secret
 from callflow.flow.state import State, key
-from callflow.flow.verdict import Verdict
+from callflow.flow.verdict import StreamTo, Verdict
 from callflow.session.inputs import EndCause, EndedBy
 from callflow.session.playout import Fate, Heard
 from callflow.wire.messages import Dtmf
 from callflow.wire.passthru import PassthruReport
 from callflow.wire.speech import Sensitivity, SpeechDetector
+from callflow.wire.status import StatusReport
 
 __all__ = [
     # A flow and its states
@@ -57,6 +58,8 @@ __all__ = [
     # Before and after the stream
     "PassthruReport",
     "Verdict",
+    "StreamTo",
+    "StatusReport",
     # What can be wrong
     "CallflowError",
     "FlowError",

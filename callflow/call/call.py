@@ -25,11 +25,12 @@ from callflow.call.reader import read
 from callflow.call.record import CallRecord, make_record
 from callflow.flow.call import Started
 from callflow.flow.flow import Flow
-from callflow.session.inputs import EndCause, SocketOpened, Verdict
+from callflow.session.inputs import EndCause, EndedBy, PassthruCame, SocketOpened, Verdict
 from callflow.session.table import LIVE
 from callflow.session.timing import Timing
 from callflow.wire.audio import known_encoding, line_format
 from callflow.wire.messages import Start
+from callflow.wire.parameters import RATE_NAMES, TOKEN_PARAMETER, merge_parameters
 
 logger = logging.getLogger("callflow.call")
 
@@ -56,6 +57,17 @@ class Socket:
     """``sample-rate`` of the stream URL, in hertz."""
     parameters: Mapping[str, str]
     """Its query."""
+    shown: str | None = None
+    """The ``CallSid`` whose token it showed."""
+
+
+Screen = Callable[[Start, Socket], str | None]
+"""Says why a ``start`` on a socket may begin no call, in one word; None if it may."""
+
+
+def _takes_every_call(start: Start, socket: Socket) -> str | None:
+    """Stand in where nobody screens."""
+    return None
 
 
 Announced = Callable[[str], Mapping[str, str]]
@@ -75,6 +87,7 @@ class CallTask:
         begun: Called when ``start`` was taken in.
         recorded: Called with the record, as soon as the call is over.
         chance: The call's source of chance.
+        screen: Asked before a call begins.
     """
 
     flow: Flow[Any]
@@ -85,10 +98,15 @@ class CallTask:
     begun: Callable[[CallTask], None]
     chance: random.Random
     recorded: Callable[[CallRecord], None] = lambda _: None
+    screen: Screen = _takes_every_call
     driver: Driver = field(init=False)
     start: Start | None = field(default=None, init=False)
     record: CallRecord | None = field(default=None, init=False)
     """Set when a call that reached ``start`` is over."""
+    _told_by: EndedBy = field(default=EndedBy.UNKNOWN, init=False)
+    """Who ended it, as a Passthru said in time for the record."""
+    _fault: str | None = field(default=None, init=False)
+    """Why its ``start`` began no call."""
     engine: Engine[Any] | None = field(default=None, init=False)
     _news: trio.Event = field(factory=trio.Event, init=False)
 
@@ -119,6 +137,8 @@ class CallTask:
                     await self._news.wait()
                     if self.engine is not None:
                         await self._run(self.engine, nursery)
+                    elif self._fault is not None:
+                        self.hang_up(EndCause.POLICY, 1008)  # no call: nobody hears of it, and there is no record
                     actors.cancel_scope.cancel()
                 await link.finish(self.settings.timing.close)
         finally:
@@ -128,6 +148,21 @@ class CallTask:
     def hang_up(self, cause: EndCause, code: int = 1000) -> None:
         """End the call from the server's side; without effect when it is over."""
         self.driver.hang_up(cause, code)
+
+    def take_report(self, stream_sid: str, by: EndedBy) -> bool:
+        """Take what a Passthru says of the end of a stream, ours if it names one.
+
+        A call that waits for its link is over by it. Of a live stream it is not believed, and noted as odd.
+
+        Returns:
+            Whether it was believed.
+        """
+        if self.record is not None:
+            return True
+        believed = self.driver.feed(PassthruCame(stream_sid=stream_sid)).verdict is not Verdict.ODD
+        if believed:
+            self._told_by = by
+        return believed
 
     def interrupt(self, words: LastWords) -> None:
         """Take the call from its flow, and end it when it has heard *words*; at once where nothing can be heard."""
@@ -161,7 +196,9 @@ class CallTask:
         logger.warning("message ignored", extra={**names, "kind": what, "verdict": verdict.value})
 
     def _over_before_start(self, cause: EndCause) -> None:
-        if cause is not EndCause.DRAIN:
+        if self._fault is not None:
+            logger.warning("start refused", extra={"peer": self.socket.link.peer, "kind": self._fault})
+        elif cause is not EndCause.DRAIN:
             seen = self.driver.session.counts[Verdict.ODD]
             extra = {"peer": self.socket.link.peer, "cause": cause.value, "odd_messages": seen}
             logger.warning("stream without start", extra=extra)
@@ -169,6 +206,10 @@ class CallTask:
 
     def _started(self, start: Start) -> None:
         """Make the call: runs inside the reader's step, before any audio or key is told."""
+        self._fault = self.screen(start, self.socket)
+        if self._fault is not None:
+            self._news.set()
+            return
         self.start = start
         form = start.media_format
         line = line_format(self.settings.codec, form.encoding, form.sample_rate, self.socket.rate)
@@ -186,11 +227,17 @@ class CallTask:
             call_sid=start.call_sid,
             caller=start.caller,
             called=start.called,
-            parameters={**self.socket.parameters, **start.parameters},
+            parameters=self._parameters(start),
             passthru=self.announced(start.call_sid),
         )
         low_latency = self.settings.low_latency
         return LiveCall(self.flow, self.driver, self.call_id, started, self.chance, low_latency=low_latency)
+
+    def _parameters(self, start: Start) -> dict[str, str]:
+        merged = merge_parameters(start=start.parameters, connected=self.driver.connected, url=self.socket.parameters)
+        if self.socket.shown is not None:
+            merged.pop(TOKEN_PARAMETER, None)  # Exotel hands the URL's query back, and this part of it is a secret
+        return {name: text for name, text in merged.items() if name not in RATE_NAMES}
 
     def _warn(self, encoding: str, rate: int | None) -> None:
         if not known_encoding(encoding):
@@ -212,7 +259,14 @@ class CallTask:
             "called": start.called,
         }
         dropped = self.socket.link.dropped
-        self.record = make_record(self.driver, ids=ids, flow=self.flow.name, last_state=self.state, dropped=dropped)
+        self.record = make_record(
+            self.driver,
+            ids=ids,
+            flow=self.flow.name,
+            last_state=self.state,
+            dropped=dropped,
+            told_by=self._told_by,
+        )
         journal = self.driver.journal
         journal.closed = True
         by = self.record.ended_by.value

@@ -46,7 +46,7 @@ from callflow.session.table import kind_of
 from callflow.session.timing import Timing
 from callflow.wire.audio import AudioFormat, WholeSamples
 from callflow.wire.exotel import Outgoing
-from callflow.wire.messages import Clear, Dtmf, Mark, Media, Start, Stop
+from callflow.wire.messages import Clear, Connected, Dtmf, Mark, Media, Start, Stop
 
 UNTAPPED = 1.0
 """Seconds of a call in which audio is kept for a tap: ``start`` and the first audio may come in one segment."""
@@ -91,6 +91,8 @@ class Driver:
         """All who get the caller's audio now: first those of the call, then those of the state."""
         self._call_taps: tuple[Callable[[bytes], None], ...] = ()
         self._untapped: list[bytes] | None = []
+        self.connected: Mapping[str, str] = {}
+        """Custom parameters that came with ``connected`` (D12)."""
         self.media_in = 0
         self.media_out = 0
         self._link: Link | None = None
@@ -117,6 +119,8 @@ class Driver:
         if outcome.verdict is Verdict.REFUSED:
             raise LocalProtocolError(kind_of(event).value, self.session.state.value)
         self._note(event, outcome.verdict)
+        if isinstance(event, Connected) and outcome.verdict is Verdict.MOVED:
+            self.connected = event.parameters
         for frame in outcome.frames:
             self.writer.write(frame)
         for told in outcome.told:

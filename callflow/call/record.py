@@ -36,16 +36,23 @@ class CallRecord:
     """Messages not sent because the far end read too slowly."""
 
 
-def make_record(driver: Driver, *, ids: dict[str, str], flow: str, last_state: str, dropped: int) -> CallRecord:
-    """Draw up the record of a call that is over."""
+_TOLD = frozenset({EndCause.STOP, EndCause.PEER_GONE, EndCause.IDLE})
+"""Ends that were not our doing: of these Exotel knows more than we do."""
+
+
+def make_record(  # what is known outside of the driver, all by keyword
+    driver: Driver, *, ids: dict[str, str], flow: str, last_state: str, dropped: int, told_by: EndedBy
+) -> CallRecord:
+    """Draw up the record of a call that is over; *told_by* is who ended it by Exotel's word, as far as that came."""
     cause = driver.session.cause
     assert cause is not None
+    is_told = cause in _TOLD and told_by is EndedBy.CALLER
     return CallRecord(
         **ids,
         stream_sid=driver.session.stream_sid,
         flow=flow,
         cause=cause,
-        ended_by=ended_by(cause),
+        ended_by=told_by if is_told else ended_by(cause),
         last_state=last_state,
         seconds=round(driver.seconds, 3),
         media_in=driver.media_in,

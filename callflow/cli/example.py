@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,8 @@ from callflow.cli.logs import show_logs
 from callflow.cli.serve import answer, public_urls, say
 from callflow.errors import CallflowError
 from callflow.flow.flow import Flow
-from callflow.server.serve import STREAM_PATH, Server
+from callflow.server.flows import STREAM_PATH
+from callflow.server.serve import Server
 from callflow.server.settings import Settings, load_settings
 
 EXAMPLE = Path(__file__).resolve().parents[2] / "examples" / "bank_ivr"
@@ -52,7 +54,7 @@ async def example(*, once: bool = False, host: str | None = None, port: int | No
         return await _call_once(flow)
     show_logs()
     settings = load_settings({"host": host, "port": port, "feed": True}, os.environ)
-    return await answer(flow, settings, _announce)
+    return await answer([flow], settings, _announce)
 
 
 async def _call_once(flow: Flow[Any]) -> int:
@@ -66,7 +68,8 @@ async def _call_once(flow: Flow[Any]) -> int:
     return code
 
 
-def _announce(flow: Flow[Any], settings: Settings, port: int) -> None:
+def _announce(flows: Sequence[Flow[Any]], settings: Settings, port: int) -> None:
+    [flow] = flows
     elsewhere = "" if port == 8080 else f" --url ws://127.0.0.1:{port}{STREAM_PATH}"  # the default
     stream, passthru = public_urls(settings)
     say(

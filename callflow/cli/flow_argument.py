@@ -6,6 +6,7 @@ import difflib
 import importlib
 import importlib.util
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -27,7 +28,25 @@ def load_flow(argument: str) -> Flow[Any]:
         Exception: Whatever else the module raises when it is imported.
     """
     where, _, name = argument.partition(":")
-    module = _from_file(Path(where)) if where.endswith(".py") else _from_name(where)
+    return _find(_import(where), where, name)
+
+
+def load_flows(arguments: Iterable[str]) -> list[Flow[Any]]:
+    """Find several flows; a module that is named twice is imported once, so that its flows share what it has.
+
+    Raises:
+        NoSuchFlow: As ``load_flow``.
+    """
+    split = [argument.partition(":") for argument in arguments]
+    modules = {where: _import(where) for where in dict.fromkeys(where for where, _, _ in split)}
+    return [_find(modules[where], where, name) for where, _, name in split]
+
+
+def _import(where: str) -> ModuleType:
+    return _from_file(Path(where)) if where.endswith(".py") else _from_name(where)
+
+
+def _find(module: ModuleType, where: str, name: str) -> Flow[Any]:
     flows = {key: value for key, value in vars(module).items() if isinstance(value, Flow)}
     if name:
         if name not in flows:

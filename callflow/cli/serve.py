@@ -6,7 +6,7 @@ import logging
 import os
 import resource
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -14,13 +14,14 @@ from typing import Any
 import attrs
 import trio
 
-from callflow.cli.flow_argument import load_flow
+from callflow.cli.flow_argument import load_flows
 from callflow.cli.logs import show_logs
 from callflow.errors import ListenError, SettingsError
 from callflow.flow.flow import Flow
+from callflow.server.flows import STREAM_PATH
 from callflow.server.listening import open_listeners, take_handed_down
 from callflow.server.notify import Notifier
-from callflow.server.serve import STREAM_PATH, Server
+from callflow.server.serve import Server
 from callflow.server.settings import Settings, load_settings
 
 log = logging.getLogger("callflow.server")
@@ -29,7 +30,7 @@ log = logging.getLogger("callflow.server")
 async def serve(  # noqa: PLR0913  # each keyword is a flag of the command
     flow: str,
     /,
-    *,
+    *more: str,
     host: str | None = None,
     port: int | None = None,
     tls_certificate: str | None = None,
@@ -46,12 +47,13 @@ async def serve(  # noqa: PLR0913  # each keyword is a flag of the command
     verbose: bool = False,
     log_json: bool = False,
 ) -> int:
-    """Answer calls with a flow until SIGTERM or Ctrl-C; then let running calls end.
+    """Answer calls with a flow, or several, until SIGTERM or Ctrl-C; then let running calls end.
 
     Every setting can also stand in callflow.toml or in a CALLFLOW_… variable; flags win, then variables.
 
     Args:
         flow: path/to/file.py or package.module, with :name where there are several flows.
+        more: More flows, each under its own name at /stream/NAME.
         host: Address to listen on; 127.0.0.1 unless set.
         port: TCP port; 8080 unless set, 0 for any free one.
         tls_certificate: PEM file of a certificate and its chain: speak TLS, so wss:// and https://.
@@ -88,7 +90,7 @@ async def serve(  # noqa: PLR0913  # each keyword is a flag of the command
         return load_settings(flags, os.environ, config or _config_here())
 
     settings = read()
-    return await answer(load_flow(flow), settings, announce, reread=read)
+    return await answer(load_flows((flow, *more)), settings, announce, reread=read)
 
 
 def _config_here() -> Path | None:
@@ -96,10 +98,13 @@ def _config_here() -> Path | None:
     return here if here.is_file() else None
 
 
+Flows = Sequence[Flow[Any]]
+
+
 async def answer(
-    flow: Flow[Any],
+    flows: Flows,
     settings: Settings,
-    announced: Callable[[Flow[Any], Settings, int], None],
+    announced: Callable[[Flows, Settings, int], None],
     *,
     reread: Callable[[], Settings] | None = None,
 ) -> int:
@@ -112,7 +117,7 @@ async def answer(
         SettingsError: The settings cannot be put into force.
         AudioError: A prompt is absent or cannot be played.
     """
-    server = Server(flow, fitted(settings))
+    server = Server(flows, fitted(settings))
     server.reloader.reread = reread
     server.load()  # before anybody can connect, and before a process that goes knows of a successor
     try:
@@ -124,7 +129,7 @@ async def answer(
     run = partial(server.run, listeners, leaves=bool(handed_down), notifier=Notifier.of(os.environ))
     try:
         async with trio.open_nursery() as nursery:
-            announced(flow, settings, await nursery.start(run))
+            announced(flows, settings, await nursery.start(run))
     except* SettingsError as wrong:
         raise wrong.exceptions[0] from None
     return 0
@@ -167,9 +172,9 @@ def allow_descriptors(sockets: int) -> int:
     return max(1, most - SPARE_DESCRIPTORS)
 
 
-def announce(flow: Flow[Any], settings: Settings, port: int) -> None:
+def announce(flows: Flows, settings: Settings, port: int) -> None:
     """Print what a person needs to know now: how to call, and what to enter at Exotel."""
-    say(what_to_enter(flow, settings, port))
+    say(what_to_enter(flows, settings, port))
 
 
 def say(text: str) -> None:
@@ -183,22 +188,27 @@ def say(text: str) -> None:
         os.close(nowhere)
 
 
-def what_to_enter(flow: Flow[Any], settings: Settings, port: int) -> str:
+def what_to_enter(flows: Flows, settings: Settings, port: int) -> str:
     """Write how the server is reached, from here and from Exotel."""
+    names = [flow.name for flow in flows] if len(flows) > 1 else [""]
+    told = zip(flows, names, strict=True)
+    lines = [line for flow, name in told for line in (*_about(flow), *_reached(settings, port, name), "")]
+    return "\n".join(["", *lines[:-1], "  Ctrl-C stops: no new calls, running ones may end.", ""])
+
+
+def _about(flow: Flow[Any]) -> tuple[str, ...]:
+    return (f"  {flow.name}   {len(flow.graph.states)} states, {len(flow.graph.edges)} moves", "")
+
+
+def _reached(settings: Settings, port: int, name: str) -> tuple[str, ...]:
     host = f"[{settings.host}]" if ":" in settings.host else settings.host
+    path = f"/{name}" if name else ""
     stream, passthru = public_urls(settings)
     scheme = "ws" if settings.tls_certificate is None else "wss"
-    return "\n".join(
-        (
-            "",
-            f"  {flow.name}   {len(flow.graph.states)} states, {len(flow.graph.edges)} moves",
-            "",
-            f"  Call it      callflow call SCRIPT --url {scheme}://{host}:{port}{STREAM_PATH}",
-            f"  At Exotel    Voicebot applet, URL   {stream}",
-            f"               Passthru applet, URL   {passthru}",
-            "  Ctrl-C stops: no new calls, running ones may end.",
-            "",
-        )
+    return (
+        f"  Call it      callflow call SCRIPT --url {scheme}://{host}:{port}{STREAM_PATH}{path}",
+        f"  At Exotel    Voicebot applet, URL   {stream}{path}",
+        f"               Passthru applet, URL   {passthru}{path}",
     )
 
 

@@ -18,15 +18,22 @@ from callflow.flow.graph import Graph, check_start, is_whole, read_graph, refuse
 from callflow.flow.prompts import Prompt, PromptLibrary
 from callflow.flow.soundness import dead, forgotten, mistakes_of, names_loaded
 from callflow.flow.state import State
-from callflow.flow.verdict import Verdict
+from callflow.flow.verdict import StreamTo, Verdict
 from callflow.wire.audio import RATES
 from callflow.wire.passthru import PassthruReport
 from callflow.wire.speech import Sensitivity
+from callflow.wire.status import StatusReport
 
 D = TypeVar("D")
 
 Announce = Callable[[PassthruReport], Verdict | Awaitable[Verdict]]
 """Judges a call before its stream comes."""
+
+Direct = Callable[[PassthruReport], StreamTo | Awaitable[StreamTo]]
+"""Says where the stream of a call is to be opened."""
+
+Inform = Callable[[StatusReport], Awaitable[None] | None]
+"""Is told what became of a call."""
 
 LONGEST_APOLOGY = 10.0
 """Seconds of a flow's apology: a server that goes down waits for it."""
@@ -44,6 +51,9 @@ class Flow(Generic[D]):
         prompts: Folder of WAV files; relative to the module that makes the flow. ``prompts/`` beside it by default.
         provide: Services for ``call.get``, looked up by type in this order.
         passthru: Called with the Passthru that announces a call; its ``Verdict`` chooses Exotel's branch. It has 2 s.
+        stream_url: Called when Exotel asks for the URL of a call's stream; says ``StreamTo`` which flow, with what.
+            It has 2 s.
+        status: Called with each status callback of a call, once. It has 2 s.
         apology: Said to a call that is still there when the server goes down; then it is closed. At most 10 seconds.
         rate: Sample rate of the prompts, in hertz: 8000, 16000 or 24000.
         raw: A relay: ``call.relay`` and ``call.clear`` in place of prompts, without chunks, pacing and padding.
@@ -65,6 +75,8 @@ class Flow(Generic[D]):
         prompts: str | Path | None = None,
         provide: Sequence[object] = (),
         passthru: Announce | None = None,
+        stream_url: Direct | None = None,
+        status: Inform | None = None,
         apology: Prompt | None = None,
         rate: int = RATES[0],
         raw: bool = False,
@@ -83,6 +95,8 @@ class Flow(Generic[D]):
         self.start: Any = start
         self.services: tuple[Any, ...] = tuple(provide)
         self.passthru = passthru
+        self.stream_url = stream_url
+        self.status = status
         self.apology = apology
         self.rate = rate
         self.raw = raw

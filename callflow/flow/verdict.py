@@ -1,4 +1,4 @@
-"""``Verdict``: what a flow answers to the Passthru that announces a call."""
+"""What a flow answers when a call is announced: ``Verdict`` to a Passthru, ``StreamTo`` to who asks for a URL."""
 
 from __future__ import annotations
 
@@ -6,6 +6,9 @@ from collections.abc import Mapping
 from typing import Literal
 
 from attrs import Factory, field, frozen
+
+from callflow.wire.audio import RATES
+from callflow.wire.parameters import DEFAULT_RATE, RATE_NAMES, TOKEN_PARAMETER, write_parameters
 
 BRANCH_STATUS: Mapping[str, Literal[200, 302]] = {"A": 200, "B": 302}
 """How Exotel's Passthru applet reads an answer: only these two (exotel.md §12.2, D30)."""
@@ -24,3 +27,33 @@ class Verdict:
     def _check_status(self, _: object, status: int) -> None:
         if status not in BRANCH_STATUS.values():
             raise ValueError(f"Verdict({status!r}); a Passthru has the branches 200 (A) and 302 (B)")
+
+
+_RESERVED = (*RATE_NAMES, TOKEN_PARAMETER)
+
+
+@frozen(kw_only=True)
+class StreamTo:
+    """Where Exotel connects the stream of a call to: what a flow answers for the applet's dynamic URL.
+
+    Raises:
+        ValueError: The parameters are more than a stream URL takes, or have a name that is not theirs.
+    """
+
+    flow: str | None = None
+    """Another flow of the same server to answer the call; None for the one that was asked."""
+    parameters: Mapping[str, str] = field(factory=dict)
+    """Put into the URL, and given to the call as ``call.parameters``. Plain text to everyone on the path; at most three
+    with ``sample-rate``, and 256 characters as written."""
+    rate: int | None = field(default=None)
+    """Sample rate to ask for, in hertz; the flow's own if None."""
+    data: Mapping[str, str] = Factory(dict)
+    """Given to the call as ``call.passthru``, together with what Exotel sent. It goes over no line."""
+
+    def __attrs_post_init__(self) -> None:
+        odd = [name for name in self.parameters if not name or name in _RESERVED]
+        if odd:
+            raise ValueError(f"StreamTo(parameters=…): {odd[0]!r} is no name for a parameter; say rate= for the rate")
+        if self.rate is not None and self.rate not in RATES:
+            raise ValueError(f"StreamTo(rate={self.rate!r}); Exotel knows {', '.join(map(str, RATES))}")
+        write_parameters(self.parameters, self.rate or DEFAULT_RATE)

@@ -1,100 +1,131 @@
-"""Announcements: what a Passthru said of a call before its stream, and what the flow's own function made of it.
+"""Announcements: what Exotel said of a call over HTTP before its stream, and what the flow's own functions made of it.
 
-The first Passthru for a ``CallSid`` wins, a repeated one is answered the same and changes nothing (R39). Strangers can
-send any number of them, so they are bounded, the oldest going first.
+A Passthru and the request for a stream's URL both announce a call. The first of each for a ``CallSid`` wins, a repeated
+one is answered the same and changes nothing (R39). Strangers can send any number of them, so those whose call has not
+come are bounded, the oldest going first.
 """
 
 from __future__ import annotations
 
-import inspect
+import enum
 from collections import Counter, OrderedDict
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Protocol, TypeVar
 
 import trio
-from attrs import Factory, define, frozen
+from attrs import Factory, define, field
 
-from callflow.errors import FlowError
-from callflow.flow.flow import Flow
-from callflow.flow.verdict import Verdict
 from callflow.wire.passthru import PassthruReport
 
 MOST_ANNOUNCED = 1_000
 """Calls that may be announced and not there yet (faults T2)."""
 
 
-@frozen
-class Announced:
-    """A call that a Passthru named before its stream."""
+class Asked(enum.Enum):
+    """What an announcing request asks for."""
 
+    BRANCH = "branch"
+    """A Passthru: which branch its applet takes."""
+    STREAM_URL = "stream URL"
+
+
+class Judgement(Protocol):
+    """What a flow makes of an announcement: a ``Verdict`` or a ``StreamTo``."""
+
+    @property
+    def data(self) -> Mapping[str, str]:
+        """What to remember of the call until its stream comes."""
+
+
+J = TypeVar("J", bound=Judgement)
+
+
+@define
+class _Announced:
     at: float
-    report: PassthruReport
-    verdict: Verdict
+    told: dict[str, str] = field(repr=False)
+    """What Exotel sent, and what the flow added; what was said first stays."""
+    judged: dict[Asked, Judgement] = Factory(dict)
 
 
 @define(eq=False)
 class Announcements:
-    """The calls of one flow that were announced and have not come yet.
+    """The calls of one server that were announced and are not over.
 
     Args:
-        flow: Whose function judges them.
-        flagged: Where Passthrus that changed nothing are counted, by reason.
+        flagged: Where requests that changed nothing are counted, by reason.
         orphan: Seconds until an announced call without a stream is forgotten.
     """
 
-    flow: Flow[Any]
     flagged: Counter[str]
     orphan: float
-    _announced: OrderedDict[str, Announced] = Factory(OrderedDict)
-    _deciding: dict[str, trio.Event] = Factory(dict)
+    _waiting: OrderedDict[str, _Announced] = Factory(OrderedDict)
+    _come: dict[str, _Announced] = Factory(dict)
+    """Those whose call has begun."""
+    _deciding: dict[tuple[str, Asked], trio.Event] = Factory(dict)
 
     def __len__(self) -> int:
+        """Count those whose call has not come."""
         self._forget_orphans()
-        return len(self._announced)
+        return len(self._waiting)
+
+    def __contains__(self, call_sid: str) -> bool:
+        return self._find(call_sid) is not None
 
     def told_of(self, call_sid: str) -> Mapping[str, str]:
-        """Give what the Passthru before the stream said, and what the flow's function added."""
+        """Give what was said of a call before its stream, and what the flow's functions added."""
+        known = self._find(call_sid)
+        return {} if known is None else dict(known.told)
+
+    def begun(self, call_sid: str) -> None:
+        """A call has begun: its announcement is kept until it is over."""
         self._forget_orphans()
-        known = self._announced.get(call_sid)
-        return {} if known is None else {**known.report.raw, **known.verdict.data}
+        known = self._waiting.pop(call_sid, None)
+        if known is not None:
+            self._come[call_sid] = known
 
     def forget(self, call_sid: str) -> None:
         """Forget a call that came and is over."""
-        self._announced.pop(call_sid, None)
+        self._come.pop(call_sid, None)
 
-    async def announce(self, report: PassthruReport) -> Verdict:
-        """Judge a call once, also when its Passthru is repeated while it is being judged (first writer wins)."""
-        while (deciding := self._deciding.get(report.call_sid)) is not None:
+    async def announce(self, asked: Asked, report: PassthruReport, judge: Callable[[], Awaitable[J]]) -> J:
+        """Note a call, and judge it once, also when the request is repeated while it is judged.
+
+        Cancellation:
+            The call is announced and not judged; a repeated request is.
+        """
+        while (deciding := self._deciding.get((report.call_sid, asked))) is not None:
             await deciding.wait()
-        self._forget_orphans()
-        known = self._announced.get(report.call_sid)
-        if known is not None:
+        known = self._note(report)
+        if asked in known.judged:
             self.flagged["repeated"] += 1
-            return known.verdict
-        self._deciding[report.call_sid] = trio.Event()
+            before: J = known.judged[asked]  # type: ignore[assignment]  # what asked for it is what was judged
+            return before
+        self._deciding[report.call_sid, asked] = trio.Event()
         try:
-            verdict = await self._judge(report)
-            self._announced[report.call_sid] = Announced(trio.current_time(), report, verdict)
+            judgement = await judge()
         finally:
-            self._deciding.pop(report.call_sid).set()
-        self._forget_orphans()
-        return verdict
+            self._deciding.pop((report.call_sid, asked)).set()
+        known.judged[asked] = judgement
+        known.told = {**judgement.data, **known.told} if len(known.judged) > 1 else {**known.told, **judgement.data}
+        return judgement
 
-    async def _judge(self, report: PassthruReport) -> Verdict:
-        if self.flow.passthru is None:
-            return Verdict()
-        judged = self.flow.passthru(report)
-        verdict: object = await judged if inspect.isawaitable(judged) else judged
-        if not isinstance(verdict, Verdict):
-            where = f"passthru= of Flow({self.flow.name!r})"
-            raise FlowError(f"{where} returned {verdict!r}; return Verdict(200), or Verdict(302) for branch B")
-        return verdict
+    def _note(self, report: PassthruReport) -> _Announced:
+        known = self._find(report.call_sid)
+        if known is None:
+            known = self._waiting[report.call_sid] = _Announced(trio.current_time(), dict(report.raw))
+            self._forget_orphans()
+        return known
+
+    def _find(self, call_sid: str) -> _Announced | None:
+        self._forget_orphans()
+        return self._come.get(call_sid) or self._waiting.get(call_sid)
 
     def _forget_orphans(self) -> None:
         oldest_kept = trio.current_time() - self.orphan
-        while self._announced:
-            oldest = next(iter(self._announced.values()))
-            if oldest.at >= oldest_kept and len(self._announced) <= MOST_ANNOUNCED:
+        while self._waiting:
+            oldest = next(iter(self._waiting.values()))
+            if oldest.at >= oldest_kept and len(self._waiting) <= MOST_ANNOUNCED:
                 return
-            self._announced.popitem(last=False)
+            self._waiting.popitem(last=False)
             self.flagged["orphan"] += 1

@@ -32,6 +32,12 @@ class Credentials:
         return any([hmac.compare_digest(shown, digest) for digest in self._digests])  # noqa: C419 - a list: all are compared
 
 
+def password_of(authorization: str | None) -> str | None:
+    """Give the password of a Basic header; None if it has none."""
+    _, colon, password = _basic(authorization or "").partition(b":")
+    return password.decode("utf-8", "replace") if colon else None
+
+
 def _digest(pair: bytes) -> bytes:
     return hashlib.sha256(pair).digest()
 

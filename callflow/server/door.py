@@ -55,6 +55,10 @@ class Door:
     gate: Gate
     entry: Entry
     """Whom to let in. May be replaced at any time: a connection goes by the one that it found when it came."""
+    vouched: Callable[[RequestHead], bool] = lambda _: False
+    """Says whether an upgrade shows a token; it then needs no credentials."""
+    tokens_required: bool = False
+    """Whether credentials alone let no upgrade in."""
     streams: Callable[[str], bool]
     """Says whether a path is one of a stream."""
     answer: Handler
@@ -66,6 +70,8 @@ class Door:
     origins: frozenset[str] = frozenset()
     """Pages that may open streams, as ``https://host``, beside those of this server. Exotel names no origin; a
     browser always does, and so gives away a page that uses its reader's place in the network (faults T7)."""
+    served: Callable[[], str] = lambda: ""
+    """Names the paths of streams, for the log line of who asks for another."""
     draining: bool = False
     """Set when the server goes down: new upgrades are refused by 503."""
     refused: Counter[str] = field(init=False, factory=Counter)
@@ -204,9 +210,14 @@ class Door:
             return None
         if entry.allow is not None and host_of(port.peer) not in entry.allow:
             return "address", _NOT_LISTED
-        if entry.credentials is not None and not entry.credentials.allow(head.header("authorization")):
-            return "auth", _UNKNOWN
-        return None
+        return None if self._is_known(head, entry) else ("auth", _UNKNOWN)
+
+    def _is_known(self, head: RequestHead, entry: Entry) -> bool:
+        if head.wants_upgrade and self.vouched(head):
+            return True
+        if head.wants_upgrade and self.tokens_required:
+            return False
+        return entry.credentials is None or entry.credentials.allow(head.header("authorization"))
 
     def _refusal_of_request(self, head: RequestHead) -> tuple[str, Refusal] | None:
         if self.streams(head.path):
@@ -254,6 +265,8 @@ class Door:
             self._warned[kind] = now
         said = {"status": refusal.status, "reason": refusal.reason}
         extra = {"peer": port.peer, "kind": kind, **said, "count": self.refused[kind]}
+        if refusal is _NO_STREAM:
+            extra["streams"] = self.served()  # what was asked for is not said: it may hold a token
         log.log(logging.DEBUG if quiet else logging.WARNING, "call refused", extra=extra)
 
     async def _let_read(self, port: BytePort) -> None:

@@ -1,15 +1,15 @@
-"""The HTTP side: Passthru, liveness, readiness and the live feed of a call, as a Starlette app over a desk.
+"""The HTTP side: Exotel's requests, liveness, readiness and the live feed of a call, as a Starlette app over a desk.
 
-The app decides nothing about calls: whoever keeps them is the ``Desk``. Exotel's applets get 200 or 302 in time,
-whatever happens behind it (exotel.md R38), with an empty body, so that nothing a stranger sends is ever shown again.
+The app decides nothing about calls: whoever keeps them is the ``Desk``. Exotel gets its answer in time, whatever
+happens behind it (exotel.md R38), and nothing that a stranger sends is ever shown again.
 """
 
 from __future__ import annotations
 
 import ipaddress
 import logging
-from collections.abc import AsyncIterator, Mapping
-from typing import Protocol
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from typing import Protocol, TypeVar
 
 import msgspec
 import trio
@@ -22,11 +22,15 @@ from starlette.types import Receive, Scope, Send
 from callflow.server.limits import host_of
 from callflow.wire.forms import UnreadableRequest
 from callflow.wire.passthru import PassthruReport, read_passthru
+from callflow.wire.status import StatusReport, read_status
 
 log = logging.getLogger("callflow.server")
 
+R = TypeVar("R")
+T = TypeVar("T")
+
 ANSWER_WITHIN = 2.0
-"""Seconds that a Passthru may take; the caller hears nothing meanwhile, and Exotel waits 3 to 5 (D31)."""
+"""Seconds that an answer may take; the caller hears nothing meanwhile, and Exotel waits 3 to 5 (D31)."""
 
 BRANCHES = (200, 302)
 """The only answers to a Passthru: branch A and branch B of its applet (D30)."""
@@ -40,6 +44,23 @@ class Desk(Protocol):
 
         Cancellation:
             It took too long, and the fallback was answered.
+        """
+
+    async def stream_url(self, flow: str | None, report: PassthruReport, host: str | None) -> str | None:
+        """Give the URL for the stream of a call, *host* being the one that was asked; None if there is none.
+
+        Cancellation:
+            It took too long, and ``spare_url`` was answered.
+        """
+
+    def spare_url(self, flow: str | None, report: PassthruReport, host: str | None) -> str | None:
+        """Give the URL to answer in place of one that failed or is late. Never raises."""
+
+    async def status(self, flow: str | None, report: StatusReport) -> None:
+        """Take a status callback.
+
+        Cancellation:
+            It took too long; 200 was answered.
         """
 
     def ready(self) -> bool:
@@ -62,10 +83,14 @@ def make_app(desk: Desk, *, fallback: int = 200) -> Starlette:
     if fallback not in BRANCHES:
         raise ValueError(f"a Passthru is answered 200 or 302, not {fallback!r}")
     side = _HttpSide(desk, fallback)
-    passthru = ["/passthru", "/passthru/", "/passthru/{name}"]
+    doors = {"passthru": side.passthru, "stream-url": side.stream_url, "status": side.status}
     app = Starlette(
         routes=[
-            *(Route(path, side.passthru, methods=["GET", "POST"]) for path in passthru),
+            *(
+                Route(path, endpoint, methods=["GET", "POST"])
+                for name, endpoint in doors.items()
+                for path in (f"/{name}", f"/{name}/", f"/{name}/{{name}}")
+            ),
             Route("/live", side.live, methods=["GET"]),
             Route("/ready", side.ready, methods=["GET"]),
             Route("/events/{call_sid}", side.events, methods=["GET"]),
@@ -81,29 +106,34 @@ class _HttpSide:
         self._fallback = fallback
 
     async def passthru(self, request: Request) -> Response:
-        content_type = request.headers.get("content-type", "")
-        try:
-            report = read_passthru(request.url.query, content_type, await request.body())
-        except UnreadableRequest:
+        report = await _read(request, read_passthru)
+        if report is None:
             return Response(status_code=400)
-        return Response(status_code=await self._branch(request.path_params.get("name"), report))
-
-    async def _branch(self, flow: str | None, report: PassthruReport) -> int:
-        extra = {"call_sid": report.call_sid}
-        with trio.move_on_after(ANSWER_WITHIN) as waiting:
-            try:
-                status = await self._desk.passthru(flow, report)
-            except* Exception as group:
-                # The firewall's other door: Exotel is owed an answer, which an exception out of here could not give.
-                log.exception("passthru failed", exc_info=group, extra=extra)
-                status = self._fallback
-        if waiting.cancelled_caught:
-            log.warning("passthru late", extra=extra)
-            return self._fallback
+        answer = self._desk.passthru(_flow_of(request), report)
+        status = await _in_time("passthru", report.call_sid, answer, lambda: self._fallback)
         if status not in BRANCHES:
-            log.error("passthru failed", extra={**extra, "status": status})
-            return self._fallback
-        return status
+            extra = {"path": "passthru", "call_sid": report.call_sid, "status": status}
+            log.error("request failed", extra=extra)
+            status = self._fallback
+        return Response(status_code=status)
+
+    async def stream_url(self, request: Request) -> Response:
+        report = await _read(request, read_passthru)
+        if report is None:
+            return Response(status_code=400)
+        asked = (_flow_of(request), report, request.headers.get("host"))
+        answer = self._desk.stream_url(*asked)
+        url = await _in_time("stream-url", report.call_sid, answer, lambda: self._desk.spare_url(*asked))
+        if url is None:
+            return Response(status_code=404)
+        return _json(200, {"url": url}, {"Cache-Control": "no-store"})  # it holds a token
+
+    async def status(self, request: Request) -> Response:
+        report = await _read(request, read_status)
+        if report is None:
+            return Response(status_code=400)
+        await _in_time("status", report.call_sid, self._desk.status(_flow_of(request), report), lambda: None)
+        return Response(status_code=200)
 
     async def live(self, _: Request) -> Response:
         return _json(200, {"live": True})
@@ -117,8 +147,41 @@ class _HttpSide:
         return Response(status_code=404) if feed is None else _Lines(feed)
 
 
-def _json(status: int, body: Mapping[str, object]) -> Response:
-    return Response(msgspec.json.encode(body), status, media_type="application/json")
+def _json(status: int, body: Mapping[str, object], headers: Mapping[str, str] | None = None) -> Response:
+    return Response(msgspec.json.encode(body), status, headers, media_type="application/json")
+
+
+def _flow_of(request: Request) -> str | None:
+    name: str | None = request.path_params.get("name")
+    return name
+
+
+async def _read(request: Request, read: Callable[[str, str, bytes], R]) -> R | None:
+    """Read what Exotel says, in whatever form; None for what names no call."""
+    content_type = request.headers.get("content-type", "")
+    try:
+        return read(request.url.query, content_type, await request.body())
+    except UnreadableRequest:
+        return None
+
+
+async def _in_time(path: str, call_sid: str, answer: Awaitable[T], fallback: Callable[[], T]) -> T:
+    """Wait for an answer; give the fallback if it fails or is late. The caller hears nothing meanwhile.
+
+    Cancellation:
+        What was waited for is cancelled.
+    """
+    extra = {"path": path, "call_sid": call_sid}
+    answered: list[T] = []
+    with trio.move_on_after(ANSWER_WITHIN) as waiting:
+        try:
+            answered.append(await answer)
+        except* Exception as group:
+            # The firewall's other door: Exotel is owed an answer, which an exception out of here could not give.
+            log.exception("request failed", exc_info=group, extra=extra)
+    if waiting.cancelled_caught:
+        log.warning("request late", extra=extra)
+    return answered[0] if answered else fallback()
 
 
 _FORWARDED = ("forwarded", "x-forwarded-for", "via")

@@ -26,6 +26,7 @@ from callflow.server.asgi import RequestServer
 from callflow.server.door import Door
 from callflow.server.drain import Drain, Stage
 from callflow.server.entry import read_entry
+from callflow.server.flows import STREAM_PATH, FlowProvider, find_flow, provider_of, read_stream_path
 from callflow.server.head import RequestHead
 from callflow.server.http import make_app
 from callflow.server.limits import Gate
@@ -34,33 +35,36 @@ from callflow.server.notify import Notifier
 from callflow.server.present import Present
 from callflow.server.registry import Registry
 from callflow.server.reloading import Reloader
+from callflow.server.screening import Screening
 from callflow.server.settings import Settings
+from callflow.server.stream_urls import StreamUrls
+from callflow.server.tokens import Tokens
 from callflow.session.inputs import EndCause
 from callflow.session.timing import Timing
+from callflow.wire.parameters import RATE_NAMES
 
 log = logging.getLogger("callflow.server")
-
-STREAM_PATH = "/stream"
 
 _DIGITS = "0123456789abcdefghijklmnopqrstuvwxyz"
 
 
 @define(eq=False)
 class Server:
-    """Serves one flow. ``connect`` serves one connection over any byte port; ``run`` listens.
+    """Serves flows. ``connect`` serves one connection over any byte port; ``run`` listens.
 
     Args:
-        flow: What answers calls.
+        flows: What answers calls: a flow, several, or a provider of them.
         settings: What the operator set.
         timing: Every wait of a call; only tests give another.
         chance: Source of call ids and of each call's own chance.
     """
 
-    flow: Flow[Any]
+    flows: FlowProvider = field(converter=provider_of)
     settings: Settings = field(factory=Settings)
     timing: Timing | None = None
     chance: random.Random = field(factory=random.Random)
     registry: Registry = field(init=False)
+    screening: Screening = field(init=False)
     door: Door = field(init=False)
     records: list[CallRecord] = field(factory=list, init=False)
     """Records of ended calls, newest last; at most a thousand are kept."""
@@ -74,13 +78,31 @@ class Server:
 
     def __attrs_post_init__(self) -> None:
         settings = self.settings
-        self.registry = Registry(self.flow, follow=settings.feed)
+        waits = self.timing or Timing()
+        tokens = Tokens(unused=waits.attach, after=waits.resume)
+        self.registry = Registry(
+            flows=self.flows,
+            tokens=tokens,
+            urls=StreamUrls(settings.public_url, settings.token_in, is_tls=settings.tls_certificate is not None),
+            spare=settings.stream_url_fallback,
+            follow=settings.feed,
+            orphan=waits.attach,
+        )
+        self.screening = Screening(
+            tokens=tokens,
+            accounts=frozenset(settings.accounts),
+            announced_only=settings.announced_only,
+            is_announced=self.registry.is_announced,
+        )
         limits = settings.limits
         requests = RequestServer(make_app(self.registry, fallback=settings.passthru_fallback), limits)
         self.door = Door(
             limits=limits,
             gate=Gate(limits),
             entry=read_entry(settings),
+            vouched=lambda head: self.screening.call_shown(head) is not None,
+            tokens_required=settings.tokens_required,
+            served=lambda: " ".join(f"{STREAM_PATH}/{name}" for name in self.flows.names),
             streams=self._is_stream,
             answer=self._stream,
             requests=requests.serve,
@@ -103,7 +125,7 @@ class Server:
         Raises:
             AudioError: A prompt is absent or cannot be played.
         """
-        self.flow.library  # noqa: B018  # loads the prompts, once
+        self.flows.load()
         self.registry.is_ready = True
 
     async def connect(self, port: BytePort) -> None:
@@ -116,24 +138,32 @@ class Server:
             await self.door.serve(port)
 
     def _is_stream(self, path: str) -> bool:
-        return path in (STREAM_PATH, f"{STREAM_PATH}/{self.flow.name}")
+        return self._flow_at(path) is not None
+
+    def _flow_at(self, path: str) -> Flow[Any] | None:
+        named = read_stream_path(path)
+        return None if named is None else find_flow(self.flows, named.flow)
 
     async def _stream(self, head: RequestHead, port: BytePort, rest: bytes) -> None:
         with self._streams:
             await self._answer(head, port, rest)
 
     async def _answer(self, head: RequestHead, port: BytePort, rest: bytes) -> None:
+        flow = self._flow_at(head.path)
+        assert flow is not None  # else the door had refused it
+        shown = self.screening.call_shown(head)
         link = Link(port)
         await link.accept(head.raw, rest)
         task = CallTask(
-            flow=self.flow,
-            socket=Socket(link=link, rate=_rate_of(head), parameters=_parameters_of(head)),
+            flow=flow,
+            socket=Socket(link=link, rate=_rate_of(head), parameters=head.query, shown=shown),
             settings=self._line_settings(),
             call_id="".join(self.chance.choices(_DIGITS, k=8)),
             announced=self.registry.announced,
             begun=self._begun,
             recorded=self._recorded,
             chance=random.Random(self.chance.random()),  # chance for flows, not for secrets
+            screen=lambda start, socket: self.screening.fault_of(start, socket.shown),
         )
         try:
             await task.run()
@@ -190,7 +220,7 @@ class Server:
             listeners = await open_listeners(settings.host, settings.port, shared=settings.reuse_port)
         await self._begin(listeners)
         listening = Listening(listeners, self._come_in, self._connections)
-        port, name = listening.port, self.flow.name
+        port, name = listening.port, ", ".join(self.flows.names)
         self.reloader.notifier = notifier = notifier or Notifier()
         self._tell_stages(notifier)
         if leaves or settings.reuse_port:
@@ -251,12 +281,8 @@ class Server:
 
 def _rate_of(head: RequestHead) -> int | None:
     """Read the sample rate that the URL names, under either spelling (D14)."""
-    text = head.query.get("sample-rate") or head.query.get("sample_rate") or ""
+    text = next((head.query[name] for name in RATE_NAMES if head.query.get(name)), "")
     return int(text) if text.isascii() and text.isdigit() and len(text) < 7 else None  # 99,999 Hz at most
-
-
-def _parameters_of(head: RequestHead) -> dict[str, str]:
-    return {name: text for name, text in head.query.items() if name not in ("sample-rate", "sample_rate")}
 
 
 def _port_of(listeners: Sequence[trio.SocketListener]) -> int:

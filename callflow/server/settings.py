@@ -60,9 +60,20 @@ class Settings:
         ]
         | None
     ) = None
-    """How Exotel reaches this server, for what is printed and for dynamic URLs."""
+    """How Exotel reaches this server, for what is printed and for ``/stream-url``, which else goes by the ``Host``."""
     reuse_port: Truth = False
     """Whether other processes of this user may listen there, too, so that a new one can come before an old one goes."""
+    tokens_required: Truth = False
+    """Whether a stream must show a token, which only ``/stream-url`` gives; credentials alone are not enough."""
+    token_in: Annotated[Literal["path", "basic", "query"], Meta(description="write path, basic or query")] = "path"
+    """Where the token stands in a URL that ``/stream-url`` gives; all three are read."""
+    announced_only: Truth = False
+    """Whether a stream is refused whose call no Passthru and no ``/stream-url`` request announced."""
+    accounts: Annotated[
+        tuple[str, ...],
+        Meta(description="write Exotel account SIDs, several as a list (in a variable, with blanks between them)"),
+    ] = ()
+    """Exotel accounts whose calls are taken; none: all are."""
     origins: Annotated[
         tuple[str, ...],
         Meta(description="write https://host, several as a list (in a variable, with blanks between them)"),
@@ -117,6 +128,17 @@ class Settings:
     """Bytes of a request body."""
     passthru_fallback: Annotated[Literal[200, 302], Meta(description="write 200 or 302")] = 200
     """Answer to a Passthru when the flow's own fails or is late: 200 is the applet's branch A, 302 its branch B."""
+    stream_url_fallback: (
+        Annotated[
+            str,
+            Meta(
+                pattern="^wss?://[^/@]+(/.*)?$",
+                description="write a stream's URL, such as wss://other.example.com/stream",
+            ),
+        ]
+        | None
+    ) = None
+    """Answer to who asks for a stream's URL when the flow's own fails or is late; None for the flow's plain URL."""
     feed: Truth = False
     """Whether the journal of a running call can be followed from this machine, at ``/events/CALL_SID``."""
 

@@ -22,6 +22,7 @@ from callflow.call.record import CallRecord
 from callflow.line.memory import Conditions, MemoryNetwork
 from callflow.line.profile import Profile
 from callflow.line.telephone import Telephone, place_call
+from callflow.server.flows import Served
 from callflow.server.serve import Server
 from callflow.server.settings import Settings
 from callflow.session.timing import Timing
@@ -113,14 +114,14 @@ class Stage:
 
 @asynccontextmanager
 async def serving(
-    flow: Flow[Any],
+    flow: Served,
     *,
     settings: Settings | None = None,
     timing: Timing | None = None,
     conditions: Conditions | None = None,
     seed: int = 0,
 ) -> AsyncIterator[Stage]:
-    """Serve a flow in memory. After the block each connection's task has to end by itself."""
+    """Serve a flow, or several, in memory. After the block each connection's task has to end by itself."""
     server = NotingServer(flow, settings or Settings(), timing, Random(seed))
     server.load()
     network = MemoryNetwork(conditions or Conditions(), Random(seed))

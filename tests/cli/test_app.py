@@ -80,7 +80,7 @@ def test_a_checkout_that_is_not_installed_has_no_version(
         (["serve", "ivr.py", "--prot", "80"], "Unknown option: --prot. Did you mean --port?"),
         (["serve", "ivr.py", "--port", "http"], 'Invalid value for --port: unable to convert "http" into int.'),
         (["serve", "ivr.py", "--port"], "--port"),
-        (["serve", "ivr.py", "extra"], "extra"),
+        (["call", "balance", "extra"], "extra"),
         (["call"], 'Command "call" parameter SCRIPT requires an argument.'),
     ],
 )

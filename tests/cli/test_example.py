@@ -17,7 +17,7 @@ from callflow.cli.example import EXAMPLE, app, example, main
 from callflow.line import dial_socket, passthru
 from callflow.server.settings import Settings
 
-Announce = Callable[[Flow[Any], Settings, int], None]
+Announce = Callable[[list[Flow[Any]], Settings, int], None]
 
 
 @pytest.fixture(autouse=True)
@@ -43,7 +43,8 @@ class Seat:
     def isatty(self) -> bool:
         return self.at_terminal
 
-    async def answer(self, flow: Flow[Any], settings: Settings, announced: Announce) -> int:
+    async def answer(self, flows: list[Flow[Any]], settings: Settings, announced: Announce) -> int:
+        [flow] = flows
         self.served.append((flow.name, settings))
         self.announced.append(announced)
         return 0
@@ -121,7 +122,7 @@ async def test_who_serves_it_is_told_how_to_call_and_what_to_enter(
     await example()
     announced = seat.announced[0]
     flow: Any = type("Line", (), {"graph": type("Graph", (), {"states": (1, 2)})})
-    announced(flow, settings, port)
+    announced([flow], settings, port)
 
     printed = capsys.readouterr().out
     assert [words for words in (*told, "2 states") if words not in printed] == []

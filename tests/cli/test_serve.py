@@ -51,8 +51,8 @@ def served(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, Settings, object]
     """What the command would serve, in place of serving it."""
     asked: list[tuple[str, Settings, object]] = []
 
-    async def note(flow: Flow[Any], settings: Settings, announced: Callable[..., None], **_: object) -> int:
-        asked.append((flow.name, settings, announced))
+    async def note(flows: list[Flow[Any]], settings: Settings, announced: Callable[..., None], **_: object) -> int:
+        asked.append((" ".join(flow.name for flow in flows), settings, announced))
         return 7
 
     monkeypatch.setattr(serving, "answer", note)
@@ -145,7 +145,7 @@ async def test_the_log_is_shown(served: Served, verbose: bool, level: int) -> No
 
 
 def test_a_person_is_told_how_to_call_and_what_to_enter(capsys: pytest.CaptureFixture[str]) -> None:
-    announce(bank, Settings(), 8080)
+    announce([bank], Settings(), 8080)
 
     assert capsys.readouterr().out == (
         "\n"
@@ -160,7 +160,7 @@ def test_a_person_is_told_how_to_call_and_what_to_enter(capsys: pytest.CaptureFi
 
 
 def test_an_address_of_the_sixth_version_stands_in_brackets() -> None:
-    assert "--url ws://[::1]:81/stream" in what_to_enter(bank, Settings(host="::1"), 81)
+    assert "--url ws://[::1]:81/stream" in what_to_enter([bank], Settings(host="::1"), 81)
 
 
 @pytest.mark.parametrize(

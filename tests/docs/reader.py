@@ -105,7 +105,7 @@ class Reader:
         self.monkeypatch.setitem(vars(sys.modules[module]), "print", self.server_says.append)
         settings = load_settings(flags, {})
         self.network.listen(started(flow, settings).connect, self.nursery)
-        print(what_to_enter(flow, settings, settings.port))
+        print(what_to_enter([flow], settings, settings.port))
 
     async def call(self, words: Sequence[str]) -> int:
         """Call whatever is served."""

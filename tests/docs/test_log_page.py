@@ -22,7 +22,7 @@ from tests.docs.reader import started
 from tests.docs.tables import code, plain, tables
 from tests.test_docs import ROOT
 
-LOG, JOURNAL, RECORD = tables(ROOT / "docs" / "reference" / "log-and-journal.md")
+LOG, JOURNAL, RECORD, _ = tables(ROOT / "docs" / "reference" / "log-and-journal.md")
 LEVELS = {"info": "INFO", "warning": "WARNING", "error": "ERROR", "exception": "ERROR", "log": "WARNING"}
 
 

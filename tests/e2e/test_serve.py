@@ -8,6 +8,7 @@ import signal
 import socket
 import struct
 import time
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
@@ -97,7 +98,7 @@ async def test_a_command_whose_port_is_taken_says_so_in_one_line(capsys: pytest.
     [taken] = await trio.open_tcp_listeners(0, host="127.0.0.1")
     async with taken:
         port = taken.socket.getsockname()[1]
-        code = await answer(echo, Settings(port=port), announced=lambda *_: None)
+        code = await answer([echo], Settings(port=port), announced=lambda *_: None)
 
     said = capsys.readouterr().err
     assert (code, said) == (
@@ -125,12 +126,12 @@ async def test_a_connection_that_is_gone_before_it_is_looked_at_is_nobody() -> N
 async def test_a_server_without_calls_stops_when_it_is_told(told: signal.Signals) -> None:
     ports: list[int] = []
 
-    def announced(flow: Flow[Any], settings: Settings, port: int) -> None:
+    def announced(flows: Sequence[Flow[Any]], settings: Settings, port: int) -> None:
         ports.append(port)
         signal.raise_signal(told)
 
     with trio.fail_after(5):
-        code = await answer(echo, Settings(port=0), announced)
+        code = await answer([echo], Settings(port=0), announced)
 
     assert (code, len(ports)) == (0, 1)
 

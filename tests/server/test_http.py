@@ -24,6 +24,7 @@ from callflow.server.head import RequestHead
 from callflow.server.http import make_app
 from callflow.server.limits import Gate, Limits
 from callflow.wire.passthru import PassthruReport
+from callflow.wire.status import StatusReport
 from tests.server.asking import HERE, Answer, ask, read_answer, read_to_end, serve
 
 Decide = Callable[[], Awaitable[int]]
@@ -45,6 +46,17 @@ class FakeDesk:
     async def passthru(self, flow: str | None, report: PassthruReport) -> int:
         self.told.append((flow, report.call_sid))
         return await self.decide()
+
+    async def stream_url(self, flow: str | None, report: PassthruReport, host: str | None) -> str | None:
+        self.told.append((flow, report.call_sid))
+        return f"wss://{host}/{await self.decide()}"
+
+    def spare_url(self, flow: str | None, report: PassthruReport, host: str | None) -> str | None:
+        return None if flow == "nobody" else "wss://spare.example/stream"
+
+    async def status(self, flow: str | None, report: StatusReport) -> None:
+        self.told.append((flow, report.call_sid))
+        await self.decide()
 
     def ready(self) -> bool:
         return self.is_ready
@@ -140,7 +152,7 @@ async def test_a_failing_desk_is_logged_with_its_traceback(
 
     (record,) = caplog.records
     shown = (record.levelno, record.message, record.call_sid, "00000000105" in str(vars(record)))  # type: ignore[attr-defined]  # from extra
-    assert (shown, bool(record.exc_info)) == ((logging.ERROR, "passthru failed", "c0ffee", False), True)
+    assert (shown, bool(record.exc_info)) == ((logging.ERROR, "request failed", "c0ffee", False), True)
 
 
 async def test_an_interrupt_is_not_a_failing_desk(autojump_clock: MockClock) -> None:
@@ -215,7 +227,7 @@ async def test_readiness_is_the_desks_with_its_counts(is_ready: bool, status: in
     assert (answer.status, json.loads(answer.body)) == (status, {"ready": is_ready, "calls": 3})
 
 
-@pytest.mark.parametrize("target", ["/", "/stream-url", "/live/", "/passthru/a/b", "//live", "/events", "/events/"])
+@pytest.mark.parametrize("target", ["/", "/stream-url/a/b", "/live/", "/passthru/a/b", "//live", "/events", "/events/"])
 async def test_other_paths_are_not_there(target: str, autojump_clock: MockClock) -> None:
     assert (await ask(make_app(FakeDesk()), get(target))).status == 404
 
