@@ -13,7 +13,7 @@ from callflow.errors import (
     SettingsError,
     UndeclaredMove,
 )
-from callflow.flow.call import Call, EndedCall, Playback, Speech, Started
+from callflow.flow.call import Call, EndedCall, Playback, Speaker, Speech, Started
 from callflow.flow.collect import CollectDigits
 from callflow.flow.flow import Flow
 from callflow.flow.hangup import Hangup
@@ -47,6 +47,7 @@ __all__ = [
     "Secret",
     "Speech",
     "Playback",
+    "Speaker",
     "Heard",
     "Fate",
     "EndedCall",

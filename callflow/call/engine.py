@@ -17,8 +17,9 @@ from attrs import frozen
 from callflow.call.driver import Driver
 from callflow.call.hearing import Hearing
 from callflow.call.journal import Kind
-from callflow.call.live import LiveCall, LivePlayback, ended_by
+from callflow.call.live import LiveCall, ended_by
 from callflow.call.mailbox import Event, KeyCame, PlaybackSettled, RunEnded, SpeechCame, TapFailed
+from callflow.call.playback import LivePlayback
 from callflow.call.typed import TypedKeys
 from callflow.errors import FlowError, UndeclaredMove
 from callflow.flow.call import CUT_BY_KEY, CUT_BY_SPEECH, BargeIn, D, EndedCall
@@ -124,7 +125,7 @@ class Engine(Generic[D]):
         self._journal(Kind.STATE, "interrupted", state=type(self._state).__name__, by=words.cause.value)
         self._leave()
         self._life.cancel()
-        self._call.release()
+        self._call.playbacks.release()
 
     async def _say(self, words: LastWords) -> None:
         self._driver.deadlines.stop(_LEAVING)
@@ -161,7 +162,7 @@ class Engine(Generic[D]):
     def _over(self, cause: EndCause) -> None:
         """The call is over: pre-empt the state, whatever it does (L9)."""
         self._life.cancel()
-        self._call.release()
+        self._call.playbacks.release()
         self._expect_end()
 
     # One state.
@@ -180,7 +181,7 @@ class Engine(Generic[D]):
                 self._failed = failed  # kept as a value: an exception would leave the nursery wrapped in a group
             self._leave()
             nursery.cancel_scope.cancel()
-            self._call.release()
+            self._call.playbacks.release()
         self._driver.deadlines.stop(_LEAVING)
         return reached
 
@@ -203,8 +204,7 @@ class Engine(Generic[D]):
 
     def _leave(self) -> None:
         """Silence first: a slow clean-up of the state must not delay the clear."""
-        if self._call.playing is not None:
-            self._call.playing.stop()
+        self._call.playbacks.silence()
         self._driver.drop_taps()
         now = trio.current_time()
         if self._conduct.secret:
@@ -287,7 +287,8 @@ class Engine(Generic[D]):
 
     def _listens(self) -> bool:
         """Whether a key goes to the state now: it asks for keys, and no prompt protects itself."""
-        return self._conduct.takes_keys and (self._call.playing is None or self._call.playing.gives_way(CUT_BY_KEY))
+        playing = self._call.playbacks.playing
+        return self._conduct.takes_keys and (playing is None or playing.gives_way(CUT_BY_KEY))
 
     def _press(self, key: Dtmf, *, masked: bool) -> Step:
         self._skipped.clear()
@@ -296,7 +297,7 @@ class Engine(Generic[D]):
         return self._conduct.press(key, trio.current_time())
 
     def _settled(self, event: PlaybackSettled) -> Step:
-        settled = self._call.settled(event.entry)
+        settled = self._call.playbacks.settled(event.entry)
         if settled is None or settled is not self._own_prompt:
             return WAIT
         return self._conduct.prompt_ended(trio.current_time())
@@ -387,8 +388,8 @@ class Engine(Generic[D]):
         self._barge_in(CUT_BY_SPEECH, "speech")
 
     def _barge_in(self, cuts: tuple[BargeIn, ...], by: str) -> None:
-        playing = self._call.playing
-        if playing is not None and playing.result is None and playing.barge_in in cuts:
+        playing = self._call.playbacks.playing
+        if playing is not None and playing.is_sounding and playing.barge_in in cuts:
             self._journal(Kind.PLAYBACK, "barge-in", prompt=" ".join(playing.entry.names), by=by)
             self._driver.cut()
 

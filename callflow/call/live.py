@@ -4,20 +4,22 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Mapping
+from math import inf
 from typing import TypeVar
 
 import trio
-from attrs import define, field
 
 from callflow.call.driver import Driver
 from callflow.call.journal import Kind
+from callflow.call.playback import LivePlayback, Playbacks
+from callflow.call.speaker import LiveSpeaker
 from callflow.errors import AudioError, CallEnded, FlowError
-from callflow.flow.call import BARGE_INS, CUT_BY_SPEECH, BargeIn, Call, D, Playback, Started, find_service
+from callflow.flow.call import BARGE_INS, CUT_BY_SPEECH, BargeIn, Call, D, Playback, Speaker, Started, find_service
 from callflow.flow.flow import Flow
 from callflow.flow.prompts import Clip, Prompt
 from callflow.session.inputs import EndCause, EndedBy
-from callflow.session.playout import Entry, Heard
-from callflow.wire.audio import BLOCK, AudioFormat, chunks
+from callflow.session.playout import Entry
+from callflow.wire.audio import BLOCK, AudioFormat, chunks, looped
 
 T = TypeVar("T")
 
@@ -37,37 +39,6 @@ def ended_by(cause: EndCause) -> EndedBy:
     return _ENDED_BY.get(cause, EndedBy.SERVER)
 
 
-@define(eq=False)
-class LivePlayback(Playback):
-    """A playback of the call's ledger."""
-
-    entry: Entry
-    barge_in: BargeIn
-    _cut: Callable[[], None]
-    _settled: trio.Event = field(factory=trio.Event, init=False)
-
-    @property
-    def result(self) -> Heard | None:
-        return self.entry.result
-
-    async def heard(self) -> Heard:
-        await self._settled.wait()
-        assert self.entry.result is not None
-        return self.entry.result
-
-    def stop(self) -> None:
-        if self.entry.result is None:
-            self._cut()
-
-    def gives_way(self, cuts: tuple[BargeIn, ...]) -> bool:
-        """Say whether it is over, or is one that may be cut: then whoever speaks or presses is answered now."""
-        return self.entry.result is not None or self.barge_in in cuts
-
-    def settled(self) -> None:
-        """Wake whoever waits; the ledger has the fate."""
-        self._settled.set()
-
-
 class LiveCall(Call[D]):
     """The call of one engine.
 
@@ -83,8 +54,7 @@ class LiveCall(Call[D]):
         self, flow: Flow[D], driver: Driver, call_id: str, started: Started, chance: random.Random, *, low_latency: bool
     ) -> None:
         self.language = ""
-        self.playing: LivePlayback | None = None
-        """The playback that was started last; one runs at a time."""
+        self.playbacks = Playbacks(driver)
         self.add_tap: Callable[[Callable[[bytes], None]], None] = _no_taps
         """Set by the engine, which owns the taps of a state."""
         self.listen_for_speech: Callable[[], None] = _nobody_listens
@@ -95,8 +65,6 @@ class LiveCall(Call[D]):
         self._started = started
         self._random = chance
         self._low_latency = low_latency
-        self._unsettled: dict[Entry, LivePlayback] = {}
-        """Playbacks whose waiters were not woken yet."""
 
     def make_data(self) -> None:
         """Make the flow's data; user code, so the engine calls it where it may raise."""
@@ -144,47 +112,51 @@ class LiveCall(Call[D]):
     def get(self, service: Callable[..., T]) -> T:
         return find_service(self._flow.services, service)
 
-    def start(self, prompt: Prompt, *, barge_in: BargeIn = None) -> Playback:
-        return self.begin(prompt, barge_in)
+    def start(self, prompt: Prompt, *, barge_in: BargeIn = None, loop: bool = False) -> Playback:
+        return self.begin(prompt, barge_in, loop=loop)
 
-    def begin(self, prompt: Prompt, barge_in: BargeIn) -> LivePlayback:
+    def begin(self, prompt: Prompt, barge_in: BargeIn, *, loop: bool = False) -> LivePlayback:
         """Start a playback; see ``start``."""
-        self._check_up("call.play")
-        self._check_two_way("call.play")
-        if barge_in not in BARGE_INS:
-            raise FlowError(f"barge_in={barge_in!r}; write {' or '.join(map(repr, BARGE_INS))}")
-        if barge_in in CUT_BY_SPEECH:
-            self.listen_for_speech()
-        if self.playing is not None and self.playing.result is None:
-            raise FlowError(f"{prompt!r} was started while another playback runs; await its heard(), or stop() it")
+        self._check_playable("call.play", repr(prompt), barge_in)
         clip = self._clip(prompt)
         audio = self.form.from_pcm16(clip.pcm)
-        entry = self._driver.ledger.open(clip.names, self.form.seconds(len(audio)))
-        self.playing = self._unsettled[entry] = LivePlayback(entry, barge_in, self._driver.cut)
-        self._driver.journal.add(
-            trio.current_time(),
-            Kind.PLAYBACK,
-            "queued",
-            prompt=" ".join(clip.names),
-            words=clip.words,
-            seconds=round(entry.queued, 3),
-            barge_in=barge_in or "",
-        )
-        size = -(-self.form.frame_bytes // BLOCK) * BLOCK if self._low_latency else None
-        self._driver.writer.play(entry, iter(chunks(audio, self.form, size)))
-        return self.playing
-
-    def settled(self, entry: Entry) -> LivePlayback | None:
-        """Wake whoever waits for a playback that has its fate; return it, or None if that was done already."""
-        playback = self._unsettled.pop(entry, None)
-        if playback is not None:
-            playback.settled()
+        seconds = self.form.seconds(len(audio))
+        entry = self._driver.ledger.open(clip.names, inf if loop else seconds)
+        playback = LivePlayback(entry, barge_in, self.playbacks)
+        self._note_queued(entry, words=clip.words, seconds=round(seconds, 3), barge_in=barge_in or "", loop=loop)
+        self.playbacks.add(playback)
+        cut = looped(audio, self.form, self._chunk) if loop else iter(chunks(audio, self.form, self._chunk))
+        self._driver.writer.play(entry, cut, marks_inside=loop)
         return playback
 
-    def release(self) -> None:
-        """Wake whoever still waits for a playback: all have their fate, and nobody handles the events that say so."""
-        for entry in list(self._unsettled):
-            self.settled(entry)
+    def speaker(self, *, barge_in: BargeIn = None, words: str = "") -> Speaker:
+        self._check_playable("call.speaker", "a speaker", barge_in)
+        entry = self._driver.ledger.open(("speaker",), 0.0)
+        size = self.form.chunk_bytes if self._chunk is None else self._chunk
+        speaker = LiveSpeaker(entry, barge_in, self.playbacks, self._driver, size)
+        self._note_queued(entry, words=words, barge_in=barge_in or "", live=True)
+        self.playbacks.add(speaker)
+        self._driver.writer.play(entry, speaker.chunks(), marks_inside=True)
+        return speaker
+
+    def _check_playable(self, what: str, sound: str, barge_in: BargeIn) -> None:
+        self._check_up(what)
+        self._check_two_way(what)
+        if barge_in not in BARGE_INS:
+            raise FlowError(f"barge_in={barge_in!r}; write {' or '.join(map(repr, BARGE_INS))}")
+        self.playbacks.check_free(sound)
+        if barge_in in CUT_BY_SPEECH:
+            self.listen_for_speech()
+
+    def _note_queued(self, entry: Entry, **details: str | float) -> None:
+        """Write down what begins; a False is left out."""
+        told = {name: value for name, value in details.items() if not isinstance(value, bool) or value}
+        self._driver.journal.add(trio.current_time(), Kind.PLAYBACK, "queued", prompt=" ".join(entry.names), **told)
+
+    @property
+    def _chunk(self) -> int | None:
+        """Bytes of a chunk under the low-latency profile; None for the usual ones."""
+        return -(-self.form.frame_bytes // BLOCK) * BLOCK if self._low_latency else None
 
     def _clip(self, prompt: Prompt) -> Clip:
         clip = self._flow.library.clip(prompt, self.language)

@@ -8,7 +8,7 @@ paced by deadline: at most the lead (and the chunk that crosses it) ahead of wha
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import assert_never
+from typing import Literal, assert_never
 
 import trio
 from attrs import define
@@ -20,21 +20,32 @@ from callflow.session.timing import Timing
 from callflow.wire.audio import AudioFormat
 from callflow.wire.exotel import Outgoing
 
+MARK_EVERY = 5.0
+"""Seconds of audio between the marks inside a playback whose end is not known: so much of it is doubtful at most."""
+
 _INSTANT = 1e-6
 """Seconds. Sums of floats miss each other by less; a deadline nearer than this has come."""
+
+Lateness = Literal["ours", "handed late", "paused"]
+"""Whose doing it is if the far end ran dry before a chunk."""
 
 Submit = Callable[[Frame], None]
 """Hands a frame to the session, which answers by ``Writer.write`` or refuses."""
 
 
 @define(eq=False)
-class _Running:
+class Running:
     """The playback being sent."""
 
     entry: Entry
     chunks: Iterator[bytes]
+    """What is left; it gives an empty one while there is nothing to send yet."""
     after: bytes | None
-    """The chunk that comes next; None when all were sent and only the mark is left."""
+    """The chunk that comes next, empty if that is not known yet; None when only the mark is left."""
+    marks_inside: bool
+    unmarked: float = 0.0
+    """Seconds since its last mark."""
+    late: Lateness = "ours"
 
 
 class Writer:
@@ -49,12 +60,13 @@ class Writer:
         self._ledger = ledger
         self._submit = submit
         self._timing = timing
-        self._lead = timing.low_latency_lead if low_latency else timing.lead
+        self.lead = timing.low_latency_lead if low_latency else timing.lead
+        """Seconds that are sent ahead of real time."""
         self._link: Link | None = None
         self._outgoing: Outgoing | None = None
         self._form = AudioFormat()
         self._epoch = 0
-        self._running: _Running | None = None
+        self._running: Running | None = None
         self._shut = False
         self._work = trio.Event()
         self.late_chunks = 0
@@ -79,11 +91,37 @@ class Writer:
 
     # What the call asks for. None of these waits.
 
-    def play(self, entry: Entry, chunks: Iterator[bytes]) -> None:
-        """Begin to send a playback, and its mark behind it. One runs at a time: the engine sees to that."""
-        self._running = _Running(entry, chunks, next(chunks, None))
+    def play(self, entry: Entry, chunks: Iterator[bytes], *, marks_inside: bool = False) -> None:
+        """Begin to send a playback, and its mark behind it. One runs at a time: the call sees to that.
+
+        Args:
+            entry: Where the ledger keeps account of it.
+            chunks: Its payloads; an empty one means that there is nothing to send yet, and ``more`` tells when.
+            marks_inside: Send a mark every ``MARK_EVERY`` seconds as well.
+        """
+        self.resume(Running(entry, chunks, next(chunks, None), marks_inside))
+
+    def more(self) -> None:
+        """Look again: what had nothing to send has something now, or has come to its end."""
         self.pump()
         self._wake()
+
+    def pause(self) -> Running | None:
+        """Send nothing more of what runs, and give it back for ``resume``; None if all of it was sent.
+
+        What the far end has is still played; a mark behind it tells when.
+        """
+        running, self._running = self._running, None
+        if running is not None:
+            running.late = "paused"
+            if running.unmarked:
+                self._send_waypoint(running, trio.current_time())
+        return running
+
+    def resume(self, running: Running) -> None:
+        """Go on with what was paused."""
+        self._running = running
+        self.more()
 
     def clear(self) -> None:
         """Stop sending at once and have Exotel throw away what it has not picked up."""
@@ -118,24 +156,40 @@ class Writer:
             if self._link.gone is not None:
                 return None
             now = trio.current_time()
+            if running.after == b"":
+                running.after = next(running.chunks, None)
             if running.after is None:
                 self._send_mark(running, now)
                 continue
-            early = self._ledger.ahead(now) - self._lead
+            if not running.after:
+                running.late = "handed late"
+                return None
+            early = self._ledger.ahead(now) - self.lead
             if early > _INSTANT:
                 return now + early
             self._send_chunk(running, running.after, now)
         return None
 
-    def _send_chunk(self, running: _Running, chunk: bytes, now: float) -> None:
-        entry = running.entry
+    def _send_chunk(self, running: Running, chunk: bytes, now: float) -> None:
+        entry, seconds = running.entry, self._form.seconds(len(chunk))
         if entry.starts_at is not None and self._ledger.has_run_dry(now):
-            self.late_chunks += 1
+            self.late_chunks += running.late == "ours"
+            entry.gaps += running.late == "handed late"
+        running.late = "ours"
         running.after = next(running.chunks, None)
-        self._ledger.send(entry, self._form.seconds(len(chunk)), now)
+        self._ledger.send(entry, seconds, now)
         self._submit(SendMedia(chunk))
+        running.unmarked += seconds
+        if running.marks_inside and running.unmarked > MARK_EVERY - _INSTANT and running.after is not None:
+            self._send_waypoint(running, now)
 
-    def _send_mark(self, running: _Running, now: float) -> None:
+    def _send_waypoint(self, running: Running, now: float) -> None:
+        running.unmarked = 0.0
+        name = self._ledger.next_mark(self._epoch)
+        self._ledger.passed(running.entry, name, now)
+        self._submit(SendMark(name))
+
+    def _send_mark(self, running: Running, now: float) -> None:
         self._running = None
         name = self._ledger.next_mark(self._epoch)
         self._ledger.marked(running.entry, name, now)

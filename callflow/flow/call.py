@@ -80,6 +80,68 @@ class Playback(abc.ABC):
     def stop(self) -> None:
         """Cut it: what Exotel has not picked up is thrown away. Without effect once its fate is known."""
 
+    @abc.abstractmethod
+    def pause(self) -> None:
+        """Send nothing more of it until ``resume``; meanwhile something else may be played.
+
+        What was sent is still heard, 0.6 seconds at most, so that nothing is lost and what comes next follows without a
+        gap. While it pauses neither the caller nor a cut of anything else ends it. Without effect when all was sent.
+        """
+
+    @abc.abstractmethod
+    def resume(self) -> None:
+        """Go on where it was paused. Without effect when it does not pause, or its fate is known.
+
+        Raises:
+            FlowError: Something else plays now.
+        """
+
+
+class Speaker(Playback):
+    """Audio that is made while it is played, such as that of a speech synthesis. Use it in ``async with``.
+
+    The block's end waits until all was heard, or cut; an exception or a cancellation in the block cuts it.
+    """
+
+    @property
+    @abc.abstractmethod
+    def gaps(self) -> int:
+        """How often the line fell silent because nothing was written in time."""
+
+    @abc.abstractmethod
+    async def write(self, pcm: bytes) -> bool:
+        """Say more. Waits while more than the lead (0.4 seconds) is not sent yet.
+
+        Args:
+            pcm: 16-bit PCM, mono, at the line's rate (``call.form.rate``), in pieces of any size: an odd byte is kept
+                for the next.
+
+        Returns:
+            Whether it is still wanted: False once the caller has cut it, or the call is over. Then stop making more.
+
+        Raises:
+            FlowError: ``finish`` was called.
+
+        Cancellation:
+            All of *pcm* is said nevertheless, unless the block is left by that.
+        """
+
+    @abc.abstractmethod
+    def flush(self) -> None:
+        """Send what is kept because it does not fill a chunk, padded with silence: at the end of a sentence."""
+
+    @abc.abstractmethod
+    def finish(self) -> None:
+        """Say that no more comes; ``heard`` then returns when all of it was played. The block's end does it as well."""
+
+    @abc.abstractmethod
+    async def __aenter__(self) -> Speaker:
+        """Give the speaker itself."""
+
+    @abc.abstractmethod
+    async def __aexit__(self, *raised: object) -> None:
+        """Finish and wait until it was heard; cut it if the block raised."""
+
 
 class Call(abc.ABC, Generic[D]):
     """A live call, given to every handler and to ``run``."""
@@ -150,12 +212,17 @@ class Call(abc.ABC, Generic[D]):
         """
 
     @abc.abstractmethod
-    def start(self, prompt: Prompt, *, barge_in: BargeIn = None) -> Playback:
+    def start(self, prompt: Prompt, *, barge_in: BargeIn = None, loop: bool = False) -> Playback:
         """Begin to play a prompt and return at once.
+
+        Args:
+            prompt: As in ``play``.
+            barge_in: As in ``play``.
+            loop: Play it again and again, without a gap, until it is stopped or cut.
 
         Raises:
             AudioError: A file is absent or not of the line's rate.
-            FlowError: Another playback of this state still runs; await or stop it first.
+            FlowError: Another playback of this state still runs; await, pause or stop it first.
             CallEnded: The call is over.
         """
 
@@ -180,6 +247,19 @@ class Call(abc.ABC, Generic[D]):
             return await playback.heard()
         finally:
             playback.stop()
+
+    @abc.abstractmethod
+    def speaker(self, *, barge_in: BargeIn = None, words: str = "") -> Speaker:
+        """Begin to speak live: ``async with call.speaker() as speaker: await speaker.write(pcm)``.
+
+        Args:
+            barge_in: As in ``play``.
+            words: What is said, for transcripts, if that is known.
+
+        Raises:
+            FlowError: Another playback of this state still runs.
+            CallEnded: The call is over.
+        """
 
     @abc.abstractmethod
     def tap(self, listen: Callable[[bytes], None]) -> None:

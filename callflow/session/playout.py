@@ -59,6 +59,17 @@ class Heard:
         return self.fate in (Fate.HEARD, Fate.ASSUMED)
 
 
+@frozen
+class Waypoint:
+    """A mark inside a playback whose end is not known when it begins."""
+
+    mark: str
+    sent: float
+    """Seconds of the playback that stand before it and can still be heard."""
+    deadline: float
+    due_at: float | None
+
+
 @define(eq=False)
 class Entry:
     """One playback in the ledger. Identity, not value: two plays of one prompt are two entries."""
@@ -68,7 +79,7 @@ class Entry:
     generation: int
     """Raised by each clear; frames of an older generation are never written (R23)."""
     queued: float = 0.0
-    """Seconds handed to us so far."""
+    """Seconds handed to us so far; infinity where it goes round until it is stopped."""
     sent: float = 0.0
     """Seconds written to the link."""
     starts_at: float | None = None
@@ -80,10 +91,26 @@ class Entry:
     """When its mark is assumed."""
     due_at: float | None = None
     """When the far end reaches its mark; the way there is not counted. None where a clear before makes that unsure."""
+    waypoints: deque[Waypoint] = Factory(deque)
+    """Marks on the way that did not come back yet, oldest first."""
+    proven: float = 0.0
+    """Seconds that those which came back prove to be heard."""
+    doubtful: float = 0.0
+    """Seconds that a clear may have thrown away while it was paused."""
+    paused: bool = False
+    """Nothing more of it is sent for now. A clear is not meant for it."""
+    gaps: int = 0
+    """How often the far end fell silent in it because nothing more was handed to us in time."""
     result: Heard | None = None
 
     def settle(self, fate: Fate, at_least: float, at_most: float) -> None:
-        self.result = Heard(fate=fate, seconds=self.queued, sent=self.sent, at_least=at_least, at_most=at_most)
+        seconds = self.sent if self.queued == inf else self.queued
+        self.result = Heard(fate=fate, seconds=seconds, sent=self.sent, at_least=at_least, at_most=at_most)
+
+    @property
+    def deadlines(self) -> list[float]:
+        """When each of its marks is assumed, oldest first."""
+        return [point.deadline for point in self.waypoints] + ([] if self.deadline is None else [self.deadline])
 
 
 @define(eq=False)
@@ -112,7 +139,7 @@ class Ledger:
     _last_mark: int = field(default=0, init=False)
 
     def open(self, names: tuple[str, ...], seconds: float) -> Entry:
-        """Enter a playback of *seconds*; it can be lengthened while it runs (live audio)."""
+        """Enter a playback of *seconds*; it can be lengthened while it runs (live audio), or be endless (infinity)."""
         entry = Entry(names, self.generation, queued=seconds)
         self.entries.append(entry)
         return entry
@@ -146,31 +173,39 @@ class Ledger:
     def marked(self, entry: Entry, name: str, at: float) -> None:
         """The mark behind *entry* was written."""
         entry.mark = name
+        entry.deadline, entry.due_at = self._reached(at)
+
+    def passed(self, entry: Entry, name: str, at: float) -> None:
+        """A mark was written inside *entry*, behind what was sent of it so far."""
+        entry.waypoints.append(Waypoint(name, entry.sent - entry.doubtful, *self._reached(at)))
+
+    def _reached(self, at: float) -> tuple[float, float | None]:
+        """Say when a mark that is written now is assumed, and when the far end reaches it."""
         reached = max(self._plays_until, at)
-        entry.deadline = reached + self.mark_slack
         sure = self._plays_until_at_latest <= reached + _INSTANT
-        entry.due_at = reached if sure else None
+        return reached + self.mark_slack, reached if sure else None
 
     @property
     def deadline(self) -> float | None:
         """When the oldest mark outstanding is assumed, or None."""
-        return next((entry.deadline for entry in self.entries if entry.deadline is not None), None)
+        return min((at for entry in self.entries for at in entry.deadlines), default=None)
 
     def mark_done(self, name: str, fate: MarkFate, at: float) -> list[Entry]:
         """The session accounted for a mark. Settles its playback, unless a clear did before or the end will now."""
         entry = next((entry for entry in self.entries if entry.mark == name), None)
+        if entry is None and self._waypoint_done(name, fate, at):
+            return []
         if entry is None:
             self.late_echoes += fate in (MarkFate.PLAYED, MarkFate.CLEARED)
             return []
         match fate:
             case MarkFate.PLAYED:
-                if entry.due_at is not None:
-                    self._slowest_echo = max(self._slowest_echo or 0.0, at - entry.due_at)
+                self._note_echo(entry.due_at, at)
                 entry.settle(Fate.HEARD, entry.queued, entry.queued)
             case MarkFate.SKIPPED:
                 entry.settle(Fate.ASSUMED, entry.queued, entry.queued)  # a later echo proves it
             case MarkFate.ASSUMED:
-                entry.settle(Fate.ASSUMED, 0.0, entry.queued)
+                entry.settle(Fate.ASSUMED, entry.proven, entry.queued)
             case MarkFate.CLEARED | MarkFate.DROPPED | MarkFate.LOST:
                 return []  # ``clear``, ``link_lost`` or ``end`` settles it
             case _:
@@ -178,13 +213,43 @@ class Ledger:
         self.entries.remove(entry)
         return [entry]
 
+    def _waypoint_done(self, name: str, fate: MarkFate, at: float) -> bool:
+        """Account for a mark inside a playback, if it is one. What it tells of the far end is true of any mark."""
+        for entry in self.entries:
+            point = next((point for point in entry.waypoints if point.mark == name), None)
+            if point is not None:
+                entry.waypoints.remove(point)
+                if fate is MarkFate.PLAYED:
+                    self._note_echo(point.due_at, at)
+                if fate in (MarkFate.PLAYED, MarkFate.SKIPPED):
+                    entry.proven = max(entry.proven, point.sent)
+                return True
+        return False
+
+    def _note_echo(self, due_at: float | None, at: float) -> None:
+        if due_at is not None:
+            self._slowest_echo = max(self._slowest_echo or 0.0, at - due_at)
+
     def clear(self, at: float) -> list[Entry]:
-        """A clear is decided: every playback without a fate is cut, and a new generation begins."""
+        """A clear is decided: what has no fate and does not pause is cut, and a new generation begins."""
         self.generation += 1
+        paused = [entry for entry in self.entries if entry.paused]
+        for entry in paused:
+            entry.proven = self._surely_heard(entry, at)
+            entry.doubtful = entry.sent - entry.proven
+            entry.waypoints.clear()
+        self.entries = deque(entry for entry in self.entries if not entry.paused)
         cut = self._settle_all(Fate.CUT, at)
+        self.entries.extend(paused)
         self._plays_until = at
         self._plays_until_at_latest = min(self._plays_until_at_latest, at + self._longest_chunk)
         return cut
+
+    def drop(self, entry: Entry, at: float) -> list[Entry]:
+        """A playback that pauses is given up: nothing of it plays, so that no clear is needed."""
+        self.entries.remove(entry)
+        entry.settle(Fate.CUT, self._surely_heard(entry, at), entry.sent)
+        return [entry]
 
     def link_lost(self, at: float) -> list[Entry]:
         """The link went, and Exotel's buffer with it. What echoes told of its delay is not true of the next."""
@@ -206,8 +271,9 @@ class Ledger:
         return settled
 
     def _surely_heard(self, entry: Entry, at: float) -> float:
-        """Without an echo on this link nothing is sure; else the clock, less the slowest echo's delay."""
+        """What echoes prove; and by the clock, less the slowest echo's delay, once this link had an echo."""
         if self._slowest_echo is None:
-            return 0.0
+            return entry.proven
         known = min(at, self.alive_at) - self._slowest_echo
-        return min(entry.sent, max(0.0, entry.sent - (entry.ends_at - known)))
+        heard = entry.sent - max(0.0, entry.ends_at - known) - entry.doubtful
+        return max(entry.proven, heard)

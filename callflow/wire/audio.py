@@ -8,6 +8,7 @@ from __future__ import annotations
 import enum
 import math
 import warnings
+from collections.abc import Iterator
 
 from attrs import frozen
 
@@ -112,6 +113,22 @@ def chunks(audio: bytes, form: AudioFormat, size: int | None = None) -> list[byt
     if step % BLOCK or not 0 < step <= LARGEST_CHUNK:
         raise ValueError(f"a chunk has a multiple of {BLOCK} bytes up to {LARGEST_CHUNK}, not {step!r}")
     return [pad(audio[at : at + step], form) for at in range(0, len(audio), step)]
+
+
+def looped(audio: bytes, form: AudioFormat, size: int | None = None) -> Iterator[bytes]:
+    """Cut audio that goes round without end into payloads, all of one size; they go across the seam.
+
+    Args:
+        audio: One turn, in *form*; at least one sample.
+        form: The line's format.
+        size: Bytes of a chunk, as in ``chunks``.
+    """
+    step = form.chunk_bytes if size is None else size
+    turns = audio * (1 + step // len(audio))  # so long that a chunk crosses its end once at most
+    at = 0
+    while True:
+        yield turns[at : at + step] + turns[: max(0, at + step - len(turns))]
+        at = (at + step) % len(turns)
 
 
 def level(pcm: bytes) -> float:

@@ -23,6 +23,7 @@ from callflow import (
     Playback,
     Say,
     Sensitivity,
+    Speaker,
     Speech,
     Started,
     State,
@@ -85,7 +86,7 @@ def test_what_a_kind_cannot_do_without_is_marked() -> None:
     assert marked == {(kind, hook) for kind, (_, hooks) in REQUIRED.items() for hook in hooks}
 
 
-@pytest.mark.parametrize("cls", [Call, Playback])
+@pytest.mark.parametrize("cls", [Call, Playback, Speaker])
 def test_every_attribute_of_a_class_is_there(cls: type) -> None:
     assert sorted(first_names(table_of(CALL, f"`{cls.__name__}`"))) == sorted(public(cls))
 

@@ -77,10 +77,10 @@ class Witness:
         chunked: list[bytes] = original(audio, form, size)
         return chunked
 
-    def play(self, original: Any, writer: Writer, entry: Entry, chunks: Iterator[bytes]) -> None:
+    def play(self, original: Any, writer: Writer, entry: Entry, chunks: Iterator[bytes], **options: bool) -> None:
         self._utterances += 1
         self._by_writer[writer].noted(trio.current_time(), Queued(str(self._utterances), self._queued))
-        original(writer, entry, chunks)
+        original(writer, entry, chunks, **options)
 
     def write(self, original: Any, writer: Writer, frame: Frame) -> None:
         self._by_writer[writer].noted(trio.current_time(), frame)

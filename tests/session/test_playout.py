@@ -335,6 +335,93 @@ def test_the_defaults_agree_with_the_waits_of_a_call() -> None:
     assert (Ledger().mark_slack, LEAD) == (Timing().mark_slack, Timing().lead)
 
 
+# --- playbacks whose end is not known when they begin
+
+
+def endless(ledger: Ledger, *, sent: float, at: float = 0.0) -> Entry:
+    entry = ledger.open(PROMPT, inf)
+    ledger.send(entry, sent, at)
+    return entry
+
+
+def test_an_endless_playback_is_as_long_as_what_was_sent_of_it() -> None:
+    ledger = Ledger()
+    entry = endless(ledger, sent=3.0)
+    ledger.clear(2.0)
+
+    assert entry.result == Heard(fate=Fate.CUT, seconds=3.0, sent=3.0, at_most=3.0)
+
+
+def test_a_mark_inside_that_came_back_proves_what_stands_before_it() -> None:
+    ledger = Ledger()
+    entry = endless(ledger, sent=5.0)
+    ledger.passed(entry, "inside", 0.0)
+    ledger.send(entry, 2.0, 4.5)
+    settled = ledger.mark_done("inside", MarkFate.PLAYED, 5.5)
+    ledger.link_lost(5.5)
+
+    assert (settled, result(entry).at_least) == ([], 5.0)
+
+
+def test_a_mark_inside_tells_how_long_echoes_take() -> None:
+    ledger = Ledger()
+    entry = endless(ledger, sent=5.0)
+    ledger.passed(entry, "inside", 0.0)
+    ledger.send(entry, 5.0, 4.5)
+    ledger.mark_done("inside", MarkFate.PLAYED, 5.25)
+    ledger.clear(7.0)
+
+    assert result(entry).at_least == 6.75
+
+
+@pytest.mark.parametrize(
+    ("fate", "proven"),
+    [(MarkFate.SKIPPED, 5.0), (MarkFate.ASSUMED, 0.0), (MarkFate.CLEARED, 0.0), (MarkFate.LOST, 0.0)],
+)
+def test_a_mark_inside_that_did_not_come_back_settles_nothing(fate: MarkFate, proven: float) -> None:
+    ledger = Ledger()
+    entry = endless(ledger, sent=5.0)
+    ledger.passed(entry, "inside", 0.0)
+
+    assert (ledger.mark_done("inside", fate, 7.0), entry.proven, ledger.late_echoes, ledger.deadline) == (
+        [],
+        proven,
+        0,
+        None,
+    )
+
+
+def test_the_deadline_is_that_of_the_oldest_mark_wherever_it_stands() -> None:
+    ledger = Ledger()
+    paused = endless(ledger, sent=5.0)
+    ledger.passed(paused, "inside", 0.0)
+    sent(ledger, 1.0, at=0.0)
+
+    assert [ledger.deadline, ledger.mark_done("inside", MarkFate.PLAYED, 5.0) or ledger.deadline] == [7.0, 8.0]
+
+
+def test_a_clear_is_not_meant_for_what_pauses() -> None:
+    ledger = known(0.0)
+    paused = endless(ledger, sent=1.0, at=10.0)
+    paused.paused = True
+    voice = sent(ledger, 2.0, at=10.0, name="voice")
+
+    assert (ledger.clear(12.0), paused.result, paused.proven) == ([voice], None, 1.0)
+
+
+def test_of_what_paused_too_late_the_cleared_part_stays_doubtful() -> None:
+    ledger = known(0.0)
+    paused = endless(ledger, sent=1.0, at=10.0)
+    paused.paused = True
+    ledger.clear(10.25)
+    ledger.send(paused, 1.0, 20.0)
+    ledger.passed(paused, "inside", 20.0)
+    ledger.mark_done("inside", MarkFate.PLAYED, 21.0)
+    ledger.drop(paused, 21.0)
+
+    assert (result(paused).at_least, result(paused).at_most) == (1.25, 2.0)
+
+
 # --- any history, against a far end that plays as Exotel does
 
 

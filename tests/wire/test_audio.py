@@ -20,6 +20,7 @@ from callflow.wire.audio import (
     known_encoding,
     level,
     line_format,
+    looped,
     names_mulaw,
     pad,
 )
@@ -91,6 +92,17 @@ def test_chunks_joined_are_the_audio_and_less_than_a_block_of_silence(
     padding = len(joined) - len(audio)
     assert 0 <= padding < BLOCK
     assert joined == audio + form.silence(padding)
+
+
+@given(formats, st.binary(min_size=1, max_size=9_000), chunk_sizes)
+def test_audio_that_goes_round_is_cut_across_its_seam(form: AudioFormat, audio: bytes, size: int) -> None:
+    payloads = list(itertools.islice(looped(audio, form, size), 5))
+    joined = b"".join(payloads)
+
+    assert ({len(payload) for payload in payloads}, joined) == (
+        {size},
+        (audio * (1 + len(joined) // len(audio)))[: len(joined)],
+    )
 
 
 @given(formats, st.binary(max_size=2000), chunk_sizes)
