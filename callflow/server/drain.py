@@ -75,6 +75,20 @@ class Drain:
     stage: Stage = field(default=Stage.SERVING, init=False)
     _patience: trio.CancelScope = field(factory=trio.CancelScope, init=False)
 
+    @property
+    def longest(self) -> float:
+        """Seconds that it takes at most, the patience for running calls included."""
+        return self.delay + self.patience + self._for_apology + self._for_closing + LAST_ANSWERS
+
+    @property
+    def _for_apology(self) -> float:
+        timing = self.timing
+        return timing.leave + LONGEST_APOLOGY + timing.mark_slack + timing.close
+
+    @property
+    def _for_closing(self) -> float:
+        return self.timing.close + self.timing.leave
+
     async def run(self) -> None:
         """Go down: when this returns, no call is left that could be ended in order.
 
@@ -122,21 +136,19 @@ class Drain:
     async def _apologise(self) -> None:
         if all(task.flow.apology is None for task in self.registry.live):
             return
-        within = self.timing.leave + LONGEST_APOLOGY + self.timing.mark_slack + self.timing.close
-        self._enter(Stage.APOLOGY, within=within)
+        self._enter(Stage.APOLOGY, within=self._for_apology)
         for task in self.registry.live:
             _take_leave(task)
-        with trio.move_on_after(within):
+        with trio.move_on_after(self._for_apology):
             await self.registry.wait_no_calls()
 
     async def _close(self) -> None:
         if not self.registry.live and not self.streams.count:
             return
-        within = self.timing.close + self.timing.leave
-        self._enter(Stage.CLOSING, within=within)
+        self._enter(Stage.CLOSING, within=self._for_closing)
         for task in self.registry.live:
             task.hang_up(EndCause.DRAIN, RESTART)
-        with trio.move_on_after(within):
+        with trio.move_on_after(self._for_closing):
             await self.registry.wait_no_calls()
 
     async def _wait_empty(self) -> None:

@@ -233,7 +233,7 @@ class Server:
                 nursery.start_soon(listening.run, nursery)
                 nursery.start_soon(self.reloader.run, hangups)
                 nursery.start_soon(notifier.stay_alive)
-                log.info("server started", extra={"port": port, "flow": name})
+                log.info("server started", extra={"port": port, "flow": name, "stops_within": self.going_down.longest})
                 notifier.ready(f"{name} answers on port {port}")
                 task_status.started(port)
                 await anext(signals)
