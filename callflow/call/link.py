@@ -12,6 +12,7 @@ close frame for protocol errors, no answer to a ping once the link is closing, a
 from __future__ import annotations
 
 import contextlib
+import math
 from collections.abc import Callable
 
 import trio
@@ -21,12 +22,23 @@ from wsproto import ConnectionType, WSConnection
 from wsproto.connection import ConnectionState
 from wsproto.events import BytesMessage, CloseConnection, Ping, Request, TextMessage
 
+from callflow.call.budget import Budget
 from callflow.call.port import BytePort, PortStream
 from callflow.session.inputs import EndCause
 from callflow.wire.exotel import LARGEST_MESSAGE
 
 MOST_FRAGMENTS = 256
 """Fragments of one message; empty ones have no size that could be limited (faults T4, F29)."""
+
+READ_BYTES = 4096
+"""Most bytes read in one step. Their frames are all taken in before anybody else has a turn: 64 KiB of pings would hold
+up every call for a third of a second (faults T5). A second of audio comes in fifty small messages anyway."""
+
+AT_ONCE = 64
+"""Messages handed out in a row before others have a turn."""
+
+ACCEPT = 5.0
+"""Seconds for our answer to the upgrade; it is short, so that only a peer that reads nothing at all needs them."""
 
 LINGER = 2.0
 """Seconds to go on reading after a fault, so that the peer can read our close frame before a reset (faults F27)."""
@@ -40,7 +52,8 @@ class Gone:
     """How a link ended."""
 
     cause: EndCause
-    """What a call is said to have ended by, if it ends by this: ``peer_gone``, ``protocol``, ``too_big``."""
+    """What a call is said to have ended by, if it ends by this: ``peer_gone``, ``protocol``, ``too_big`` or
+    ``policy``."""
     code: int
     """Close code of the peer, or 1006 where there was none (exotel.md §16)."""
     clean: bool
@@ -50,17 +63,24 @@ class Gone:
 class Link:
     """One accepted WebSocket.
 
+    Args:
+        port: The connection, on which the link is read and written.
+        budget: How much of what comes is read; the standard one unless given.
+
     Attributes:
         gone: None while the link lives; then how it ended.
         peer: Address of the far end.
     """
 
-    def __init__(self, port: BytePort) -> None:
+    def __init__(self, port: BytePort, budget: Budget | None = None) -> None:
         self.peer = port.peer
         self.gone: Gone | None = None
         self.dropped = 0
         """Messages that were not sent because the peer reads too slowly."""
         self._port = port
+        self._budget = budget or Budget()
+        self._reads_again_at = -math.inf
+        self._in_a_row = 0
         self._protocol = WSConnection(ConnectionType.SERVER)
         self._unsent = bytearray()
         self._parts: list[str | bytes] = []
@@ -72,7 +92,7 @@ class Link:
     # Opening.
 
     async def accept(self, head: bytes, rest: bytes) -> None:
-        """Answer the upgrade with 101. A peer that left meanwhile is no error: it shows in ``gone``.
+        """Answer the upgrade with 101. A peer that left, or that reads nothing, is no error: it shows in ``gone``.
 
         Args:
             head: The request's head, checked by the door.
@@ -85,12 +105,13 @@ class Link:
         connection = WebSocketConnection(PortStream(self._port), self._protocol)
         self._protocol.receive_data(head)
         request = next(event for event in self._protocol.events() if isinstance(event, Request))
-        try:
+        with trio.move_on_after(ACCEPT) as patience, contextlib.suppress(ConnectionClosed):
             await WebSocketRequest(connection, request).accept()
-        except ConnectionClosed:
-            self._lose(EndCause.PEER_GONE)
-        else:
             self._take(rest)
+            return
+        self._lose(EndCause.PEER_GONE)
+        if patience.cancelled_caught:
+            self._port.close()  # a part of the answer is out
 
     # Reading: the reader's side.
 
@@ -102,13 +123,20 @@ class Link:
         Cancellation:
             No message is lost.
         """
+        self._in_a_row += 1
+        if self._in_a_row > AT_ONCE:
+            self._in_a_row = 0
+            await trio.lowlevel.checkpoint()
         while not self._ready:
             if self.gone is not None:
                 return None
+            self._in_a_row = 0
             await self._read()
         return self._ready.pop(0)
 
     async def _read(self) -> None:
+        if self._reads_again_at > trio.current_time():
+            await trio.sleep_until(self._reads_again_at)  # meanwhile TCP holds the peer back
         data = await self._some_bytes()
         if data:
             self._take(data)
@@ -119,13 +147,15 @@ class Link:
         """Wait for bytes; none at the end, be it by a reset or because we closed, and None for a false alarm."""
         try:
             await self._port.wait_readable()
-            return self._port.try_receive()
+            return self._port.try_receive(READ_BYTES)
         except (trio.BrokenResourceError, trio.ClosedResourceError):
             return b""
 
     def _take(self, data: bytes) -> None:
         self._protocol.receive_data(data)
+        frames = 0
         for event in self._protocol.events():
+            frames += 1
             match event:
                 case TextMessage() | BytesMessage():
                     self._collect(event)
@@ -137,6 +167,16 @@ class Link:
                     pass  # a pong is as good as any message: it came
             if self.gone is not None:
                 return  # the rest of what came is behind a fault or a close: nobody's
+        self._spend(frames)
+
+    def _spend(self, frames: int) -> None:
+        """Keep to the budget of frames, of whatever kind: first by reading later, then by an end."""
+        now = trio.current_time()
+        pause = self._budget.spend(frames, now)
+        if pause:
+            self._reads_again_at = now + pause
+            if self._budget.is_overdrawn(now):
+                self._fault(EndCause.POLICY, 1008)
 
     def _collect(self, event: TextMessage | BytesMessage) -> None:
         self._parts.append(event.data if isinstance(event.data, str) else bytes(event.data))
@@ -253,7 +293,7 @@ class Link:
                 while self.gone is None:
                     self._ready.clear()
                     await self._read()
-                if self.gone.cause in (EndCause.PROTOCOL, EndCause.TOO_BIG):
+                if self.gone.cause in (EndCause.PROTOCOL, EndCause.TOO_BIG, EndCause.POLICY):
                     await self._linger()
         finally:
             self.abort()

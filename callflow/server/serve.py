@@ -16,6 +16,7 @@ import attrs
 import trio
 from attrs import define, field
 
+from callflow.call.budget import Budget
 from callflow.call.call import CallTask, LineSettings, Socket
 from callflow.call.link import Link
 from callflow.call.port import BytePort, SocketPort
@@ -152,7 +153,7 @@ class Server:
         flow = self._flow_at(head.path)
         assert flow is not None  # else the door had refused it
         shown = self.screening.call_shown(head)
-        link = Link(port)
+        link = Link(port, Budget(rate=self.settings.message_rate))
         await link.accept(head.raw, rest)
         task = CallTask(
             flow=flow,

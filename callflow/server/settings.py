@@ -20,6 +20,7 @@ import msgspec
 from attrs import field, frozen
 from msgspec import Meta
 
+from callflow.call.budget import RATE
 from callflow.errors import SettingsError
 from callflow.server.addresses import Networks
 from callflow.server.credentials import Credentials
@@ -120,6 +121,8 @@ class Settings:
     """Connections at once from one address. Behind a proxy all have one, so that there is no limit by default."""
     max_sockets_without_start: Count = _STANDARD.sockets_without_start
     """Sockets that were upgraded and whose call has not started."""
+    message_rate: Count = RATE
+    """Messages and other frames a second that a stream is read at; a telephone sends 50."""
     head_within: Wait = _STANDARD.head
     """For a whole request head."""
     body_within: Wait = _STANDARD.body

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
+
 import pytest
 import trio
 from hypothesis import given
 from hypothesis import strategies as st
 from trio.testing import MockClock, wait_all_tasks_blocked
 
-from callflow.call.link import LINGER, MOST_FRAGMENTS, MOST_UNSENT, Gone, Link
+from callflow.call.link import ACCEPT, AT_ONCE, LINGER, MOST_FRAGMENTS, MOST_UNSENT, Gone, Link
 from callflow.line.memory import Conditions, MemoryPort, memory_pair
 from callflow.session.inputs import EndCause
 from callflow.wire.exotel import LARGEST_MESSAGE
@@ -21,6 +23,7 @@ from tests.call.far_end import (
     TEXT,
     UPGRADE,
     Frame,
+    Peer,
     closing,
     frame,
     linked,
@@ -616,3 +619,77 @@ async def test_closing_the_port_ends_a_flush(autojump_clock: MockClock) -> None:
         link.abort()
 
     assert (trio.current_time(), link.blocked) == (0.0, False)
+
+
+# Too much.
+
+
+async def flood(peer: Peer, piece: bytes, seconds: float) -> None:
+    """Send as fast as the far end takes it."""
+    with trio.move_on_after(seconds), contextlib.suppress(trio.BrokenResourceError, trio.ClosedResourceError):
+        while True:
+            if not peer.port.try_send(piece):
+                await peer.port.wait_writable()
+            await trio.sleep(0.001)
+
+
+@pytest.mark.parametrize("piece", [frame(PING), frame(PONG), text("x")], ids=["pings", "pongs", "messages"])
+async def test_a_flood_is_held_back_and_then_cut(piece: bytes, autojump_clock: MockClock) -> None:
+    link, peer = await linked()
+    messages = 0
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(flood, peer, piece * 100, 60.0)
+        nursery.start_soon(peer.read)
+        began = trio.current_time()
+        while await link.receive() is not None:
+            messages += 1
+        lasted = trio.current_time() - began
+        await link.finish(1.0)
+        nursery.cancel_scope.cancel()
+
+    assert (link.gone, peer.codes) == (Gone(cause=EndCause.POLICY, code=1008, clean=True), [1008])
+    assert 5.0 < lasted < 10.0
+    assert messages <= 2_000 + 500 * lasted + 4096 / len(piece)
+
+
+async def test_a_backlog_of_half_a_minute_is_read_at_once(autojump_clock: MockClock) -> None:
+    link, peer = await linked()
+    began = trio.current_time()
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(peer.send, text("x") * 1_500 + closing(1000))
+        messages = await received(link)
+
+    assert (len(messages), trio.current_time() - began) == (1_500, 0.0)
+
+
+async def test_many_messages_of_one_segment_leave_others_their_turn() -> None:
+    link, peer = await linked()
+    peer.port.try_send(text("x") * 500)
+    turns = 0
+
+    async def neighbour() -> None:
+        nonlocal turns
+        while True:
+            turns += 1
+            await trio.lowlevel.checkpoint()
+
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(neighbour)
+        for _ in range(500):
+            await link.receive()
+        nursery.cancel_scope.cancel()
+
+    assert turns >= 500 // AT_ONCE
+
+
+async def test_a_peer_that_does_not_read_our_answer_is_gone(autojump_clock: MockClock) -> None:
+    client, server = memory_pair(Conditions(capacity=10))
+    link = Link(server)
+    began = trio.current_time()
+    await link.accept(UPGRADE, b"")
+
+    assert (link.gone, round(trio.current_time() - began, 3)) == (
+        Gone(cause=EndCause.PEER_GONE, code=1006, clean=False),
+        ACCEPT,
+    )
+    client.close()
