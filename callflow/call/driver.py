@@ -11,6 +11,7 @@ from typing import assert_never
 
 import trio
 
+from callflow.call.delays import Delays
 from callflow.call.journal import Journal, Kind
 from callflow.call.link import Link
 from callflow.call.mailbox import KeyCame, Mailbox, PlaybackSettled
@@ -25,6 +26,7 @@ from callflow.session.inputs import (
     Hangup,
     Input,
     MarkDone,
+    MarkFate,
     Outcome,
     Over,
     Pressed,
@@ -93,8 +95,13 @@ class Driver:
         self._untapped: list[bytes] | None = []
         self.connected: Mapping[str, str] = {}
         """Custom parameters that came with ``connected`` (D12)."""
+        self.messages_in = 0
         self.media_in = 0
         self.media_out = 0
+        self.mark_delays = Delays()
+        """From the moment at which a mark must have been reached to its echo."""
+        self.clear_delays = Delays()
+        """From reading a key that cuts to the clear on its way."""
         self._link: Link | None = None
         self._whole = WholeSamples(self.form)
         self._last_message_at = trio.current_time()
@@ -133,6 +140,7 @@ class Driver:
 
     def came(self) -> None:
         """Note that the far end is there: any message will do. Moves the stall and idle deadlines."""
+        self.messages_in += 1
         self._last_message_at = self.ledger.alive_at = trio.current_time()
 
     def heard(self, media: Media) -> None:
@@ -210,7 +218,7 @@ class Driver:
             case Pressed():
                 self._pressed(told.key, now)
             case MarkDone():
-                self.settle(self.ledger.mark_done(told.name, told.fate, now))
+                self._mark_done(told, now)
             case Over():
                 self._over(told.cause, now)
             case Detached():
@@ -223,10 +231,21 @@ class Driver:
 
     def _pressed(self, key: Dtmf, now: float) -> None:
         self.journal.add(now, Kind.KEY, "pressed")
-        if self.before_key(key, now):
+        generation = self.ledger.generation
+        is_for_flow = self.before_key(key, now)
+        if self.ledger.generation != generation:
+            self.clear_delays.note(trio.current_time() - now)
+        if is_for_flow:
             self.mailbox.put(KeyCame(key, now))
         if self.mailbox.overflowed:
             self.hang_up(EndCause.POLICY, 1008)
+
+    def _mark_done(self, told: MarkDone, now: float) -> None:
+        settled = self.ledger.mark_done(told.name, told.fate, now)
+        for entry in settled:
+            if told.fate is MarkFate.PLAYED and entry.due_at is not None:
+                self.mark_delays.note(now - entry.due_at)
+        self.settle(settled)
 
     def _over(self, cause: EndCause, now: float) -> None:
         self.ended_at = now

@@ -69,6 +69,7 @@ class Writer:
         self._running: Running | None = None
         self._shut = False
         self._work = trio.Event()
+        self.messages_out = 0
         self.late_chunks = 0
         """Chunks that went out after the far end must have run dry in the middle of a playback."""
 
@@ -138,6 +139,7 @@ class Writer:
         """Put an allowed frame on the wire, numbered here so that numbers have no gap (R34)."""
         if self._link is None or self._outgoing is None:
             return
+        self.messages_out += 1
         match frame:
             case SendMedia():
                 self._link.send(self._outgoing.media(frame.payload))

@@ -18,6 +18,7 @@ from callflow.cli.flow_argument import load_flows
 from callflow.cli.logs import show_logs
 from callflow.errors import ListenError, SettingsError
 from callflow.flow.flow import Flow
+from callflow.server.admin import open_admin
 from callflow.server.flows import STREAM_PATH
 from callflow.server.listening import open_listeners, take_handed_down
 from callflow.server.notify import Notifier
@@ -37,6 +38,7 @@ async def serve(  # noqa: PLR0913  # each keyword is a flag of the command
     tls_key: str | None = None,
     insecure: bool | None = None,
     reuse_port: bool | None = None,
+    admin: str | None = None,
     codec: str | None = None,
     low_latency: bool | None = None,
     drain_delay: float | None = None,
@@ -60,6 +62,7 @@ async def serve(  # noqa: PLR0913  # each keyword is a flag of the command
         tls_key: PEM file of its key, if that is not in the same file.
         insecure: Listen for everybody, without credentials or an allow-list, also where others reach the address.
         reuse_port: Let a process that comes next listen beside this one.
+        admin: HOST:PORT of a listener for operators, with /metrics; a port alone for this machine only.
         codec: auto, pcm16 or mulaw.
         low_latency: Send audio in pieces of 20 ms.
         drain_delay: Seconds in which a server that was told to stop is not ready but still takes calls.
@@ -77,6 +80,7 @@ async def serve(  # noqa: PLR0913  # each keyword is a flag of the command
         "tls_key": tls_key,
         "insecure": insecure,
         "reuse_port": reuse_port,
+        "admin": admin,
         "codec": codec,
         "low_latency": low_latency,
         "drain_delay": drain_delay,
@@ -123,10 +127,11 @@ async def answer(
     try:
         handed_down = take_handed_down(os.environ)
         listeners = handed_down or await open_listeners(settings.host, settings.port, shared=settings.reuse_port)
+        admin = await open_admin(settings)
     except ListenError as refused:
         print(f"callflow: {refused}", file=sys.stderr)
         return NO_PORT
-    run = partial(server.run, listeners, leaves=bool(handed_down), notifier=Notifier.of(os.environ))
+    run = partial(server.run, listeners, admin=admin, leaves=bool(handed_down), notifier=Notifier.of(os.environ))
     try:
         async with trio.open_nursery() as nursery:
             announced(flows, settings, await nursery.start(run))
@@ -140,7 +145,7 @@ NO_PORT = 3
 
 
 SPARE_DESCRIPTORS = 64
-"""For listeners, files and the event loop, beside one for each connection."""
+"""For listeners, files, the event loop and operators, beside one for each connection."""
 
 
 def fitted(settings: Settings) -> Settings:

@@ -76,6 +76,18 @@ def is_loopback(host: str) -> bool:
     return address is not None and address.is_loopback
 
 
+def read_listener(where: str) -> tuple[str, int]:
+    """Read ``HOST:PORT``, ``[HOST]:PORT``, or a port alone, which is one that only this machine reaches.
+
+    Raises:
+        ValueError: It is none of them.
+    """
+    host, _, port = where.rpartition(":")
+    if not (port.isascii() and port.isdecimal() and int(port) < 65_536):
+        raise ValueError("there is no port at its end")
+    return host.strip("[]") or "127.0.0.1", int(port)
+
+
 def client_behind(peer: str, forwarded_for: Sequence[str | None], proxies: Networks) -> str:
     """Find whom a proxy speaks for: the right-most hop that is no proxy of ours.
 

@@ -64,23 +64,22 @@ def _read_tls(settings: Settings) -> ssl.SSLContext | None:
             return load_certificate(Path(certificate), None if key is None else Path(key))
 
 
-def refuse_open_bind(
-    hosts: Iterable[str], entry: Entry, *, key: str = "host", cure: str = "credentials or allow"
-) -> None:
+PUBLIC_CURE = "set credentials or allow, or say insecure (--insecure) if something else keeps them out"
+ADMIN_CURE = "set admin_credentials, or an address that only this machine reaches"
+
+
+def refuse_open_bind(hosts: Iterable[str], entry: Entry, *, key: str = "host", cure: str = PUBLIC_CURE) -> None:
     """Refuse to listen for everybody on an address that others reach.
 
     Args:
         hosts: What is listened on.
         entry: Who is let in there.
         key: The setting that said where.
-        cure: Which settings would keep strangers out.
+        cure: What would keep strangers out.
 
     Raises:
         SettingsError: Everybody could come.
     """
     public = [host for host in hosts if not is_loopback(host)]
     if public and not entry.is_guarded:
-        problem = f"{public[0]} can be reached by others, and everybody would be let in"
-        raise SettingsError(
-            key, f"{problem}; set {cure}, or say insecure (--insecure) if something else keeps them out"
-        )
+        raise SettingsError(key, f"{public[0]} can be reached by others, and everybody would be let in; {cure}")

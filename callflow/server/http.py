@@ -143,7 +143,7 @@ class _HttpSide:
         return _json(200 if ready else 503, {"ready": ready, **self._desk.counts()})
 
     async def events(self, request: Request) -> Response:
-        feed = self._desk.feed(request.path_params["call_sid"]) if _is_local(request) else None
+        feed = self._desk.feed(request.path_params["call_sid"]) if is_local(request) else None
         return Response(status_code=404) if feed is None else _Lines(feed)
 
 
@@ -187,7 +187,7 @@ async def _in_time(path: str, call_sid: str, answer: Awaitable[T], fallback: Cal
 _FORWARDED = ("forwarded", "x-forwarded-for", "via")
 
 
-def _is_local(request: Request) -> bool:
+def is_local(request: Request) -> bool:
     """Say whether somebody on this machine asks, by its own name.
 
     A proxy on this machine comes from loopback too, and a page whose name was pointed at 127.0.0.1 makes its reader's

@@ -15,6 +15,7 @@ from collections.abc import Awaitable, Callable, MutableMapping, Sequence
 import trio
 from attrs import define, field
 
+from callflow.call.port import BytePort, SocketPort
 from callflow.errors import ListenError
 from callflow.server.present import Present
 
@@ -38,13 +39,16 @@ _CURES = {
 Take = Callable[[trio.SocketStream], Awaitable[None]]
 
 
-async def open_listeners(host: str, port: int, *, shared: bool = False) -> list[trio.SocketListener]:
+async def open_listeners(
+    host: str, port: int, *, shared: bool = False, flag: str = "--port"
+) -> list[trio.SocketListener]:
     """Open a TCP port.
 
     Args:
         host: An address or a name of this machine.
         port: 0 for any free one.
         shared: Let other processes of this user listen on it, too.
+        flag: What to change if it cannot be had.
 
     Raises:
         ListenError: It cannot be had. The message has the cure.
@@ -55,7 +59,7 @@ async def open_listeners(host: str, port: int, *, shared: bool = False) -> list[
     try:
         return await _open_shared(host, port) if shared else await trio.open_tcp_listeners(port, host=host)
     except OSError as refused:
-        cure = _CURES.get(refused.errno or 0, "give another --host or --port")
+        cure = _CURES.get(refused.errno or 0, "give another --host or --port").replace("--port", flag)
         raise ListenError(f"{host}:{port}", refused.strerror or str(refused), cure) from refused
 
 
@@ -101,6 +105,20 @@ def _handed_down(number: int) -> trio.SocketListener:
         sock.close()
         raise ListenError(where, "it is no TCP socket that listens", "write ListenStream=PORT in the socket's unit")
     return trio.SocketListener(trio.socket.from_stdlib_socket(sock))
+
+
+async def serve_as_port(serve: Callable[[BytePort], Awaitable[None]], stream: trio.SocketStream) -> None:
+    """Have a connection served; one that is gone before we looked is nobody.
+
+    Cancellation:
+        That of *serve*.
+    """
+    try:
+        port = SocketPort(stream)
+    except OSError:
+        stream.socket.close()
+        return
+    await serve(port)
 
 
 @define(eq=False)

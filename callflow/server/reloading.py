@@ -16,15 +16,18 @@ import attrs
 from attrs import define, field
 
 from callflow.errors import SettingsError
+from callflow.server.admin import read_admin_entry
 from callflow.server.door import Door
-from callflow.server.entry import Entry, read_entry, refuse_open_bind
+from callflow.server.entry import ADMIN_CURE, Entry, read_entry, refuse_open_bind
 from callflow.server.notify import Notifier
 from callflow.server.settings import Settings
 from callflow.server.tls import doubt_about
 
 log = logging.getLogger("callflow.server")
 
-READ_AGAIN = frozenset({"credentials", "allow", "proxies", "proxy_protocol", "tls_certificate", "tls_key", "insecure"})
+READ_AGAIN = frozenset(
+    ("credentials", "allow", "proxies", "proxy_protocol", "tls_certificate", "tls_key", "insecure", "admin_credentials")
+)
 """Settings that a reload puts into force; all others want a restart."""
 
 
@@ -34,33 +37,37 @@ def _has_terminal() -> bool:
 
 @define(eq=False)
 class Reloader:
-    """Keeps the entry of a door up to date.
+    """Keeps the entries of a server's doors up to date.
 
     Args:
-        door: Whose entry it is.
+        door: That of the public port.
+        admin: That of the admin listener.
         settings: Those that the server runs with.
     """
 
     door: Door
+    admin: Door
     settings: Settings
     reread: Callable[[], Settings] | None = None
     """Reads the settings from where they came; None for settings that were made in the program, which stay."""
     notifier: Notifier = field(init=False, factory=Notifier)
     _hosts: tuple[str, ...] = field(init=False, default=())
+    _admin_hosts: tuple[str, ...] = field(init=False, default=())
     _had_terminal: bool = field(init=False, factory=_has_terminal)
 
-    def begin(self, hosts: Iterable[str]) -> None:
-        """Learn what is listened on, and judge the entry before anybody can come.
+    def begin(self, hosts: Iterable[str], admin_hosts: Iterable[str] = ()) -> None:
+        """Learn what is listened on, and judge the entries before anybody can come.
 
         Raises:
             SettingsError: Everybody could come.
         """
-        self._hosts = tuple(hosts)
-        self._judge(self.door.entry, self.settings)
+        self._hosts, self._admin_hosts = tuple(hosts), tuple(admin_hosts)
+        self._judge(self.door.entry, self.admin.entry, self.settings)
 
-    def _judge(self, entry: Entry, settings: Settings) -> None:
+    def _judge(self, entry: Entry, admin_entry: Entry, settings: Settings) -> None:
         if not settings.insecure:
             refuse_open_bind(self._hosts, entry)
+        refuse_open_bind(self._admin_hosts, admin_entry, key="admin", cure=ADMIN_CURE)
         if entry.tls is not None:
             doubt = doubt_about(entry.tls, _name_of(settings))
             if doubt is not None:
@@ -71,11 +78,12 @@ class Reloader:
         try:
             settings = self.settings if self.reread is None else self.reread()
             entry = read_entry(settings)
-            self._judge(entry, settings)
+            admin_entry = read_admin_entry(settings, entry)
+            self._judge(entry, admin_entry, settings)
         except SettingsError as wrong:
             log.error("reload refused", extra={"error": str(wrong)})  # noqa: TRY400 - the operator's mistake, not ours
             return
-        self.door.entry = entry
+        self.door.entry, self.admin.entry = entry, admin_entry
         log.info("reloaded", extra={"restart_for": self._left_alone(settings)})
 
     def _left_alone(self, settings: Settings) -> list[str]:

@@ -10,6 +10,7 @@ import random
 import signal
 from collections import Counter
 from collections.abc import AsyncIterator, Sequence
+from functools import partial
 from typing import Any
 
 import attrs
@@ -19,10 +20,11 @@ from attrs import define, field
 from callflow.call.budget import Budget
 from callflow.call.call import CallTask, LineSettings, Socket
 from callflow.call.link import Link
-from callflow.call.port import BytePort, SocketPort
+from callflow.call.port import BytePort
 from callflow.call.record import CallRecord
 from callflow.errors import SettingsError
 from callflow.flow.flow import Flow
+from callflow.server.admin import make_admin_app, make_admin_door, open_admin, read_admin_entry
 from callflow.server.asgi import RequestServer
 from callflow.server.door import Door
 from callflow.server.drain import Drain, Stage
@@ -31,7 +33,8 @@ from callflow.server.flows import STREAM_PATH, FlowProvider, find_flow, provider
 from callflow.server.head import RequestHead
 from callflow.server.http import make_app
 from callflow.server.limits import Gate
-from callflow.server.listening import Listening, open_listeners
+from callflow.server.listening import Listening, open_listeners, serve_as_port
+from callflow.server.metrics import Metrics
 from callflow.server.notify import Notifier
 from callflow.server.present import Present
 from callflow.server.registry import Registry
@@ -71,6 +74,9 @@ class Server:
     """Records of ended calls, newest last; at most a thousand are kept."""
     ended: Counter[EndCause] = field(factory=Counter, init=False)
     """Calls that are over, by cause."""
+    metrics: Metrics = field(init=False)
+    admin: Door = field(init=False)
+    """The door of the admin listener."""
     going_down: Drain = field(init=False)
     reloader: Reloader = field(init=False)
     """Reads again, at SIGHUP, who may come in."""
@@ -109,7 +115,9 @@ class Server:
             requests=requests.serve,
             origins=frozenset(settings.origins),
         )
-        self.reloader = Reloader(self.door, settings)
+        self.metrics = Metrics(self.door, self.registry)
+        self.admin = make_admin_door(make_admin_app(self.metrics), read_admin_entry(settings, self.door.entry))
+        self.reloader = Reloader(self.door, self.admin, settings)
         self.going_down = Drain(
             door=self.door,
             registry=self.registry,
@@ -170,6 +178,7 @@ class Server:
             await task.run()
         finally:
             self.registry.over(task)
+            self.metrics.over(task)
 
     def _line_settings(self) -> LineSettings:
         settings = self.settings
@@ -193,6 +202,7 @@ class Server:
         self,
         listeners: Sequence[trio.SocketListener] | None = None,
         *,
+        admin: Sequence[trio.SocketListener] | None = None,
         leaves: bool = False,
         notifier: Notifier | None = None,
         task_status: trio.TaskStatus[int] = trio.TASK_STATUS_IGNORED,
@@ -203,6 +213,7 @@ class Server:
 
         Args:
             listeners: Open listeners; the settings' host and port if None.
+            admin: Open listeners for operators; those of the settings, if any, if None.
             leaves: Another process listens there, too: when told to stop, leave it the port in place of refusing.
             notifier: Is told when calls are answered, and when no more.
             task_status: Told the port when calls are answered.
@@ -219,7 +230,8 @@ class Server:
         settings = self.settings
         if listeners is None:
             listeners = await open_listeners(settings.host, settings.port, shared=settings.reuse_port)
-        await self._begin(listeners)
+        admin = await open_admin(settings) if admin is None else admin
+        await self._begin(listeners, admin)
         listening = Listening(listeners, self._come_in, self._connections)
         port, name = listening.port, ", ".join(self.flows.names)
         self.reloader.notifier = notifier = notifier or Notifier()
@@ -232,6 +244,7 @@ class Server:
         ):
             async with trio.open_nursery() as nursery:
                 nursery.start_soon(listening.run, nursery)
+                nursery.start_soon(self._listen_for_operators, admin, nursery)
                 nursery.start_soon(self.reloader.run, hangups)
                 nursery.start_soon(notifier.stay_alive)
                 log.info("server started", extra={"port": port, "flow": name, "stops_within": self.going_down.longest})
@@ -244,13 +257,19 @@ class Server:
                 nursery.cancel_scope.cancel()
         log.info("server stopped", extra={"calls": self.ended.total(), "drained": self.ended[EndCause.DRAIN]})
 
-    async def _begin(self, listeners: Sequence[trio.SocketListener]) -> None:
+    async def _begin(self, listeners: Sequence[trio.SocketListener], admin: Sequence[trio.SocketListener]) -> None:
         try:
-            self.reloader.begin(listener.socket.getsockname()[0] for listener in listeners)
+            self.reloader.begin(map(_host_of, listeners), map(_host_of, admin))
         except SettingsError:
-            for listener in listeners:
+            for listener in (*listeners, *admin):
                 await listener.aclose()
             raise
+
+    async def _listen_for_operators(self, listeners: Sequence[trio.SocketListener], connections: trio.Nursery) -> None:
+        if listeners:
+            listening = Listening(listeners, partial(serve_as_port, self.admin.serve), Present())
+            log.info("admin listening", extra={"host": _host_of(listeners[0]), "port": listening.port})
+            await listening.run(connections)
 
     def _tell_stages(self, notifier: Notifier) -> None:
         def told(stage: Stage, within: float) -> None:
@@ -259,12 +278,7 @@ class Server:
         self.going_down.told = told
 
     async def _come_in(self, stream: trio.SocketStream) -> None:
-        try:
-            port = SocketPort(stream)
-        except OSError:
-            stream.socket.close()
-            return  # gone before we looked: nobody to serve
-        await self.connect(port)
+        await serve_as_port(self.connect, stream)
 
     async def _hurry(self, signals: AsyncIterator[int]) -> None:
         """A second signal means now: running calls are not waited for."""
@@ -286,9 +300,9 @@ def _rate_of(head: RequestHead) -> int | None:
     return int(text) if text.isascii() and text.isdigit() and len(text) < 7 else None  # 99,999 Hz at most
 
 
-def _port_of(listeners: Sequence[trio.SocketListener]) -> int:
-    port: int = listeners[0].socket.getsockname()[1]
-    return port
+def _host_of(listener: trio.SocketListener) -> str:
+    host: str = listener.socket.getsockname()[0]
+    return host
 
 
 def _loggable(record: CallRecord) -> dict[str, object]:

@@ -22,7 +22,7 @@ from msgspec import Meta
 
 from callflow.call.budget import RATE
 from callflow.errors import SettingsError
-from callflow.server.addresses import Networks
+from callflow.server.addresses import Networks, read_listener
 from callflow.server.credentials import Credentials
 from callflow.server.limits import Limits
 
@@ -94,6 +94,16 @@ class Settings:
     """Whether those proxies begin each connection with a header of the PROXY protocol, version 2."""
     insecure: Truth = False
     """Whether to listen for everybody on an address that others reach."""
+    admin: (
+        Annotated[str, Meta(description="write HOST:PORT, or a port alone for one that only this machine reaches")]
+        | None
+    ) = field(default=None, metadata={"check": lambda where: where is None or read_listener(where)})
+    """Address of the admin listener, with ``/metrics``; None for no such listener."""
+    admin_credentials: Annotated[
+        tuple[Pair, ...],
+        Meta(description="write user:password, several as a list (in a variable, with blanks between them)"),
+    ] = field(default=(), repr=False)
+    """Basic credentials of the admin listener. Those of Exotel's applets do not open it."""
     tls_certificate: Annotated[str, Meta(description="write the path of a PEM file")] | None = None
     """File of the certificate and its chain; with it the port speaks TLS and nothing else."""
     tls_key: Annotated[str, Meta(description="write the path of a PEM file")] | None = None

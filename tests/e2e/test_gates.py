@@ -7,6 +7,7 @@ import os
 import signal
 import ssl
 import subprocess
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -197,3 +198,27 @@ def test_hangup_changes_certificate_and_credentials_under_a_running_call(tmp_pat
 
     assert ("wss://" in url, running.returncode, "Traceback" in log) == (True, 0, False)
     assert found == [None, None, 401, None, None, 401, True, True]
+
+
+# Operators.
+
+
+async def test_metrics_are_scraped_on_their_own_listener_and_not_on_the_public_one() -> None:
+    server = Server(echo, Settings(port=0))
+    [admin] = await trio.open_tcp_listeners(0, host="127.0.0.1")
+    request = b"GET /metrics HTTP/1.1\r\nHost: localhost\r\n\r\n"
+    async with trio.open_nursery() as nursery:
+        port: int = await nursery.start(partial(server.run, admin=[admin]))
+        async with calling(port) as phone:
+            await said_back(phone, bytes(range(1, 161)) * 2)
+            lines = [await first_line(each, request) for each in (admin.socket.getsockname()[1], port)]
+        nursery.cancel_scope.cancel()
+
+    assert lines == [b"HTTP/1.1 200 OK", b"HTTP/1.1 404 Not Found"]
+
+
+def test_an_admin_address_that_others_reach_wants_credentials(tmp_path: Path) -> None:
+    with process("serve", ECHO, "--port", "0", "--admin", "0.0.0.0:0", cwd=tmp_path) as running:
+        _, log = running.communicate(timeout=20)
+
+    assert (running.returncode, log.count("\n"), "admin: 0.0.0.0 can be reached" in log) == (1, 1, True)

@@ -142,6 +142,7 @@ def checkout(tmp_path: Path, project: Path) -> Checkout:
         (["--once"], "-P -m callflow.cli.example --once"),
         (["call", "balance"], "-P -m callflow call balance"),
         (["call", "--help"], "-P -m callflow call --help"),
+        (["--version"], "-P -m callflow --version"),
     ],
 )
 def test_words_go_to_the_command_and_options_alone_to_the_example(

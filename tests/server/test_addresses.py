@@ -8,7 +8,14 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from callflow.server.addresses import Networks, UnreadableForwarding, client_behind, is_loopback, read_address
+from callflow.server.addresses import (
+    Networks,
+    UnreadableForwarding,
+    client_behind,
+    is_loopback,
+    read_address,
+    read_listener,
+)
 
 PROXIES = Networks.of(["10.0.0.0/8", "2001:db8:1::/48"])
 STRANGERS = st.ip_addresses().map(str).filter(lambda host: host not in PROXIES and read_address(host) is not None)
@@ -106,6 +113,26 @@ def test_what_cannot_be_believed_is_refused_and_not_taken_for_the_proxy(
 ) -> None:
     with pytest.raises(UnreadableForwarding):
         client_behind("10.0.0.5", (plain, standard), PROXIES)
+
+
+@pytest.mark.parametrize(
+    ("where", "read"),
+    [
+        ("9100", ("127.0.0.1", 9100)),
+        (":9100", ("127.0.0.1", 9100)),
+        ("0.0.0.0:0", ("0.0.0.0", 0)),
+        ("[::1]:65535", ("::1", 65_535)),
+        ("localhost:1", ("localhost", 1)),
+    ],
+)
+def test_a_listener_is_a_host_and_a_port_or_a_port_of_this_machine(where: str, read: tuple[str, int]) -> None:
+    assert read_listener(where) == read
+
+
+@pytest.mark.parametrize("where", ["", "localhost", "localhost:", "1:65536", "1:٣", "1:-1"])
+def test_a_listener_without_a_port_is_none(where: str) -> None:
+    with pytest.raises(ValueError, match="no port"):
+        read_listener(where)
 
 
 @given(STRANGERS, st.lists(st.text(st.characters(codec="ascii")), max_size=3), st.text(st.characters(codec="ascii")))

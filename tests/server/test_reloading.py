@@ -28,7 +28,7 @@ def toml(tmp_path: Path) -> Path:
 @pytest.fixture
 def reloader(toml: Path) -> Reloader:
     """Reads the file again; listens on this machine only."""
-    made = Reloader(House(Entry()).door, Settings(), lambda: load_settings({}, {}, toml))
+    made = reloader_of(Entry(), Settings(), lambda: load_settings({}, {}, toml))
     made.begin(["127.0.0.1"])
     return made
 
@@ -36,6 +36,10 @@ def reloader(toml: Path) -> Reloader:
 @pytest.fixture
 def open_toml(toml: Path) -> None:
     toml.write_text('credentials = ["a:b"]')
+
+
+def reloader_of(entry: Entry, settings: Settings, reread: Callable[[], Settings] | None = None) -> Reloader:
+    return Reloader(House(entry).door, House(Entry()).door, settings, reread)
 
 
 def said(caplog: pytest.LogCaptureFixture) -> list[tuple[str, str]]:
@@ -98,7 +102,7 @@ def test_what_wants_a_restart_is_named(reloader: Reloader, toml: Path, caplog: p
 def test_the_certificate_is_read_again_also_where_the_settings_stay(tmp_path: Path) -> None:
     files = make_certificate(tmp_path)
     settings = Settings(tls_certificate=str(files.certificate), tls_key=str(files.key))
-    reloader = Reloader(House(read_entry(settings)).door, settings)
+    reloader = reloader_of(read_entry(settings), settings)
     before = reloader.door.entry
     reloader.reload()
 
@@ -110,7 +114,7 @@ def test_a_certificate_and_a_key_that_do_not_belong_together_are_refused(
 ) -> None:
     files, other = make_certificate(tmp_path), make_certificate(tmp_path, "other")
     settings = Settings(tls_certificate=str(files.certificate), tls_key=str(files.key))
-    reloader = Reloader(House(read_entry(settings)).door, settings)
+    reloader = reloader_of(read_entry(settings), settings)
     before = reloader.door.entry
     other.certificate.replace(files.certificate)
     reloader.reload()
@@ -121,7 +125,7 @@ def test_a_certificate_and_a_key_that_do_not_belong_together_are_refused(
 def test_a_certificate_that_exotel_would_refuse_is_doubted(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     files = make_certificate(tmp_path)
     settings = Settings(tls_certificate=str(files.certificate), tls_key=str(files.key))
-    Reloader(House(read_entry(settings)).door, settings).begin(["127.0.0.1"])
+    reloader_of(read_entry(settings), settings).begin(["127.0.0.1"])
 
     assert said(caplog) == [("WARNING", "certificate doubtful")]
     assert "self-signed" in vars(caplog.records[0])["reason"]
@@ -132,16 +136,16 @@ def test_a_certificate_that_exotel_would_refuse_is_doubted(tmp_path: Path, caplo
 
 def test_an_open_door_is_not_opened_where_others_reach_it() -> None:
     with pytest.raises(SettingsError, match=r"host: 0\.0\.0\.0 can be reached by others"):
-        Reloader(House(Entry()).door, Settings()).begin(["0.0.0.0"])
+        reloader_of(Entry(), Settings()).begin(["0.0.0.0"])
 
 
 def test_whoever_says_so_may_listen_for_everybody() -> None:
-    Reloader(House(Entry()).door, Settings(insecure=True)).begin(["0.0.0.0"])
+    reloader_of(Entry(), Settings(insecure=True)).begin(["0.0.0.0"])
 
 
 def test_a_reload_cannot_open_the_door_for_everybody(toml: Path, caplog: pytest.LogCaptureFixture) -> None:
     settings = Settings(credentials=("a:b",))
-    reloader = Reloader(House(read_entry(settings)).door, settings, lambda: load_settings({}, {}, toml))
+    reloader = reloader_of(read_entry(settings), settings, lambda: load_settings({}, {}, toml))
     reloader.begin(["0.0.0.0"])
     before = reloader.door.entry
     reloader.reload()
@@ -177,7 +181,7 @@ async def test_a_terminal_that_was_closed_means_to_stop(
     told: list[int] = []
     monkeypatch.setattr(signal, "raise_signal", told.append)
     monkeypatch.setattr(reloading, "_has_terminal", has(before))
-    reloader = Reloader(House(Entry()).door, Settings())
+    reloader = reloader_of(Entry(), Settings())
     reloader._had_terminal = before
     monkeypatch.setattr(reloading, "_has_terminal", has(after))
     await reloader.run(hangups(1))
