@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from callflow import FlowDefinitionError
-from callflow.cli.flow_argument import NoSuchFlow, load_flow
+from callflow.cli.flow_argument import NoSuchFlow, load_flow, load_flows
 
 HEAD = "from callflow import Flow, Hangup\nclass Bye(Hangup[None]): ...\n"
 ONE = HEAD + "bank = Flow('one', start=Bye)\n"
@@ -54,6 +54,14 @@ def test_of_several_flows_the_named_one_is_taken(argument: str, name: str) -> No
     write("ivr.py", TWO)
 
     assert load_flow(argument).name == name
+
+
+def test_a_file_that_is_named_twice_is_imported_once() -> None:
+    write("ivr.py", TWO)
+    write("other.py", ONE)
+    bank, shop, other = load_flows(["ivr.py:bank", "ivr.py:shop", "other.py"])
+
+    assert ([bank.name, shop.name, other.name], bank.start is shop.start) == (["one", "two", "one"], True)
 
 
 def test_one_flow_under_two_names_is_one() -> None:

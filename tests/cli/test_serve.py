@@ -143,7 +143,25 @@ async def test_the_log_is_shown(served: Served, verbose: bool, level: int) -> No
     assert (library.level, len(library.handlers)) == (level, 1)
 
 
+async def test_several_flows_are_served_together(served: Served, folder: Path) -> None:
+    (folder / "second_line_of_this_test.py").write_text(FLOW.replace("'bank'", "'shop'"))
+    await serve("line_of_this_test.py", "second_line_of_this_test.py")
+
+    assert served[0][0] == "bank shop"
+
+
 # What is announced.
+
+
+def test_of_several_flows_each_is_announced_with_its_paths() -> None:
+    told = what_to_enter([bank, Flow("shop", start=Bye)], Settings(), 8080)
+
+    assert [told.count(path) for path in ("/stream/bank", "/stream/shop", "/passthru/bank", "/passthru/shop")] == [
+        2,
+        2,
+        1,
+        1,
+    ]
 
 
 def test_a_person_is_told_how_to_call_and_what_to_enter(capsys: pytest.CaptureFixture[str]) -> None:

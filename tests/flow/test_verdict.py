@@ -1,10 +1,12 @@
-"""What a flow answers to the Passthru that announces a call."""
+"""What a flow answers when a call is announced."""
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
-from callflow import Verdict
+from callflow import StreamTo, Verdict
 from callflow.flow.verdict import BRANCH_STATUS
 
 
@@ -30,3 +32,22 @@ def test_branches_are_what_exotel_reads() -> None:
 
 def test_data_of_two_verdicts_is_apart() -> None:
     assert Verdict().data is not Verdict().data
+
+
+# Where a stream goes.
+
+
+@pytest.mark.parametrize(
+    ("parts", "said"),
+    [
+        ({"parameters": {"token": "x"}}, "no name for a parameter"),
+        ({"parameters": {"sample-rate": "8000"}}, "say rate="),
+        ({"parameters": {"": "x"}}, "no name for a parameter"),
+        ({"rate": 44100}, "Exotel knows 8000, 16000, 24000"),
+        ({"parameters": dict.fromkeys("abcd", "")}, "Exotel takes 3"),
+        ({"parameters": {"a": "x" * 300}}, "Exotel takes 256"),
+    ],
+)
+def test_what_no_url_can_hold_is_refused_where_it_is_written(parts: Any, said: str) -> None:
+    with pytest.raises(ValueError, match=said):
+        StreamTo(**parts)

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from callflow.server.credentials import Credentials
+from callflow.server.credentials import Credentials, password_of
 
 BOTH = Credentials.of(["exotel:old", "exotel:new:with colon"])
 
@@ -48,6 +48,21 @@ def test_the_scheme_is_read_in_any_case() -> None:
 )
 def test_everything_else_is_not(header: str | None) -> None:
     assert not BOTH.allow(header)
+
+
+@pytest.mark.parametrize(
+    ("header", "password"),
+    [
+        (basic("exotel:old"), "old"),
+        (basic("a:b:c"), "b:c"),
+        (basic(":"), ""),
+        (basic("exotel"), None),
+        ("x", None),
+        (None, None),
+    ],
+)
+def test_the_password_of_a_header_may_be_a_token(header: str | None, password: str | None) -> None:
+    assert password_of(header) == password
 
 
 @given(header=st.text())

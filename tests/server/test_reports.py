@@ -9,13 +9,13 @@ import pytest
 import trio
 from trio.testing import MockClock
 
-from callflow import StatusReport
+from callflow import Call, Flow, State, StatusReport
 from callflow.call.journal import Kind
 from callflow.server.reports import MOST_CALLS, MOST_REPORTS, CallReport, Reports, Source
-from callflow.session.inputs import EndedBy
+from callflow.session.inputs import EndCause, EndedBy
 from tests.call.stage import serving
 from tests.conformance.stored import StoredRequest, stored
-from tests.server.doors import SID, get, make_flow, post, ring_at, send
+from tests.server.doors import SID, Bye, Notes, get, make_flow, post, ring_at, send
 
 
 def after(stream_sid: str, **said: str) -> dict[str, str]:
@@ -46,6 +46,46 @@ async def test_a_late_passthru_says_who_ended_the_call(autojump_clock: MockClock
             )
         ],
     )
+
+
+class Lingers(State[Notes], timeout=60.0):
+    """Takes its time when the call is over."""
+
+    async def run(self, call: Call[Notes]) -> None:
+        try:
+            await trio.sleep_forever()
+        finally:
+            with trio.move_on_after(1.0, shield=True):
+                await trio.sleep_forever()
+
+    def on_timeout(self, call: Call[Notes]) -> Bye:
+        return Bye()
+
+
+@pytest.mark.parametrize(
+    ("ends", "word", "cause", "who"),
+    [
+        ("caller", "user", EndCause.STOP, EndedBy.CALLER),
+        ("caller", "NA", EndCause.STOP, EndedBy.UNKNOWN),
+        ("caller", "bot", EndCause.STOP, EndedBy.UNKNOWN),
+        ("server", "user", EndCause.DRAIN, EndedBy.SERVER),
+    ],
+)
+async def test_a_passthru_in_time_completes_the_record_where_we_do_not_know_better(
+    ends: str, word: str, cause: EndCause, who: EndedBy, autojump_clock: MockClock
+) -> None:
+    async with serving(Flow("lingers", start=Lingers, data=list[Any])) as stage, ring_at(stage) as phone:
+        await phone.wait(0.5)
+        [task] = stage.server.registry.live
+        if ends == "caller":
+            await phone.hang_up()
+        else:
+            task.hang_up(EndCause.DRAIN, 1012)
+        await trio.sleep(0.2)
+        await get(stage, "/passthru", **after(phone.stream_sid, DisconnectedBy=word))
+        await stage.server.registry.wait_no_calls()
+
+    assert (stage.record.cause, stage.record.ended_by) == (cause, who)
 
 
 @pytest.mark.parametrize(

@@ -156,6 +156,20 @@ async def test_a_call_that_was_announced_may_begin(path: str, autojump_clock: Mo
     assert (refused, stage.server.screening.refused["announcement"]) == ([None, 1008], 1)
 
 
+async def test_an_announcement_lasts_as_long_as_any_call_of_its_name(autojump_clock: MockClock) -> None:
+    async with serving(make_flow(), settings=Settings(announced_only=True, idle=3600.0)) as stage:
+        await get(stage, "/passthru")
+        async with ring_at(stage) as first:
+            async with ring_at(stage) as second:
+                await second.press("1")
+                await second.ended.wait()
+            await first.wait(300.0)
+            announced = stage.server.registry.is_announced(SID)
+        await stage.server.registry.wait_no_calls()
+
+    assert (announced, stage.server.registry.is_announced(SID)) == (True, False)
+
+
 async def test_an_announcement_is_for_one_call(autojump_clock: MockClock) -> None:
     async with serving(make_flow(), settings=Settings(announced_only=True)) as stage:
         await get(stage, "/passthru")

@@ -10,7 +10,7 @@ import pytest
 import trio
 from trio.testing import MockClock
 
-from callflow import PassthruReport, StreamTo
+from callflow import PassthruReport, StreamTo, Verdict
 from callflow.server.settings import Settings
 from tests.call.stage import serving
 from tests.conformance.stored import stored
@@ -107,6 +107,47 @@ async def test_a_function_that_fails_or_is_late_is_answered_for(
     assert (url.startswith(plain), round(took, 6), stage.server.door.failed) == (True, seconds, 0)
 
 
+async def test_a_function_that_chose_no_flow_of_the_server_is_told_which_there_are(
+    autojump_clock: MockClock, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with serving([make_flow("desk", stream_url=directs(StreamTo(flow="none"))), make_flow("shop")]) as stage:
+        await url_of(stage, "/stream-url/desk")
+
+    assert "stream_url= of Flow('desk') chose 'none'; the flows served are desk, shop" in caplog.text
+
+
+@pytest.mark.parametrize("first", ["/passthru", "/stream-url"])
+async def test_of_two_functions_the_first_that_was_asked_has_the_word(first: str, autojump_clock: MockClock) -> None:
+    notes: list[Any] = []
+    parts: dict[str, Any] = {
+        "passthru": lambda _: Verdict(data={"by": "/passthru", "CallSid": "mine", "p": "1"}),
+        "stream_url": lambda _: StreamTo(data={"by": "/stream-url", "CallSid": "mine", "s": "1"}),
+    }
+    async with serving(make_flow(notes=notes, **parts)) as stage:
+        for path in (first, "/passthru", "/stream-url"):
+            await get(stage, path)
+        async with ring_at(stage) as phone:
+            await phone.wait(0.5)
+
+    assert notes[0].passthru == {"CallSid": "mine", "by": first, "p": "1", "s": "1"}
+
+
+async def test_a_url_is_not_judged_again_while_its_call_lives(autojump_clock: MockClock) -> None:
+    judged: list[str] = []
+
+    def judge(report: PassthruReport) -> StreamTo:
+        judged.append(report.call_sid)
+        return HINDI
+
+    async with serving(make_flow(stream_url=judge), settings=Settings(idle=3600.0)) as stage:
+        url = await url_of(stage)
+        async with ring_at(stage, url) as phone:
+            await phone.wait(300.0)
+            again = await url_of(stage)
+
+    assert (again, judged) == (url, [SID])
+
+
 async def test_a_call_whose_function_failed_is_let_in_all_the_same(autojump_clock: MockClock) -> None:
     settings = Settings(tokens_required=True, announced_only=True)
     async with serving(make_flow(stream_url=raises), settings=settings) as stage:
@@ -170,19 +211,3 @@ async def test_the_stored_request_is_answered(autojump_clock: MockClock) -> None
         statuses = [(await send(stage, request.wire)).status for request in stored("stream-url")]
 
     assert statuses == [200]
-
-
-@pytest.mark.parametrize(
-    ("parts", "said"),
-    [
-        ({"parameters": {"token": "x"}}, "no name for a parameter"),
-        ({"parameters": {"sample-rate": "8000"}}, "say rate="),
-        ({"parameters": {"": "x"}}, "no name for a parameter"),
-        ({"rate": 44100}, "Exotel knows 8000, 16000, 24000"),
-        ({"parameters": dict.fromkeys("abcd", "")}, "Exotel takes 3"),
-        ({"parameters": {"a": "x" * 300}}, "Exotel takes 256"),
-    ],
-)
-def test_what_no_url_can_hold_is_refused_where_it_is_written(parts: Any, said: str) -> None:
-    with pytest.raises(ValueError, match=said):
-        StreamTo(**parts)
