@@ -39,6 +39,7 @@ from callflow.server.notify import Notifier
 from callflow.server.present import Present
 from callflow.server.registry import Registry
 from callflow.server.reloading import Reloader
+from callflow.server.reports import Reports
 from callflow.server.screening import Screening
 from callflow.server.settings import Settings
 from callflow.server.stream_urls import StreamUrls
@@ -127,6 +128,11 @@ class Server:
             patience=settings.drain,
             timing=self.timing or Timing(),
         )
+
+    @property
+    def reports(self) -> Reports:
+        """What Exotel said of calls over HTTP, beside their records; the newest thousand."""
+        return self.registry.reports
 
     def load(self) -> None:
         """Load what calls need; the server is ready afterwards.

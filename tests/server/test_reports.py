@@ -32,7 +32,7 @@ async def test_a_late_passthru_says_who_ended_the_call(autojump_clock: MockClock
         await stage.server.registry.wait_no_calls()
         await get(stage, "/passthru", **after(phone.stream_sid))
 
-    assert (stage.record.ended_by, stage.server.registry.reports.of(SID)) == (
+    assert (stage.record.ended_by, stage.server.reports.of(SID)) == (
         EndedBy.UNKNOWN,
         [
             CallReport(
@@ -96,7 +96,7 @@ async def test_the_words_of_exotel_are_those_of_the_record(word: str, who: Ended
     async with serving(make_flow()) as stage:
         await get(stage, "/passthru", **after("5eed", DisconnectedBy=word))
 
-    assert [report.ended_by for report in stage.server.registry.reports.of(SID)] == [who]
+    assert [report.ended_by for report in stage.server.reports.of(SID)] == [who]
 
 
 async def test_a_report_is_logged_without_numbers_and_addresses(
@@ -121,7 +121,7 @@ async def test_a_forged_passthru_changes_no_live_call(autojump_clock: MockClock)
             lives = not phone.ended.is_set()
             odd = [entry.what for entry in stage.journal(Kind.ODD)]
         await stage.server.registry.wait_no_calls()
-        [report] = stage.server.registry.reports.of(SID)
+        [report] = stage.server.reports.of(SID)
 
     assert (lives, odd, report.live, stage.record.ended_by, stage.server.registry.flagged["live"]) == (
         True,
@@ -137,7 +137,7 @@ async def test_one_about_another_stream_of_the_call_is_not_forged(autojump_clock
         await phone.wait(1.0)
         await get(stage, "/passthru", **after("another"))
         odd = stage.journal(Kind.ODD)
-        [report] = stage.server.registry.reports.of(SID)
+        [report] = stage.server.reports.of(SID)
 
     assert (odd, report.live) == ([], False)
 
@@ -174,7 +174,7 @@ async def test_a_status_callback_is_kept_beside_every_call_of_its_sid(autojump_c
             await stage.server.registry.wait_no_calls()
         answer = await get(stage, "/status", **status())
 
-    [report] = stage.server.registry.reports.of(SID)
+    [report] = stage.server.reports.of(SID)
     assert (answer.status, report.call_ids, report.event, report.seconds) == (
         200,
         tuple(record.call_id for record in stage.server.records),
@@ -189,7 +189,7 @@ async def test_one_that_comes_before_the_call_is_found_by_its_sid(autojump_clock
         async with ring_at(stage) as phone:
             await phone.wait(0.5)
 
-    assert [report.event for report in stage.server.registry.reports.of(stage.record.call_sid)] == ["ringing"]
+    assert [report.event for report in stage.server.reports.of(stage.record.call_sid)] == ["ringing"]
 
 
 async def test_the_flow_is_told_once_of_each(autojump_clock: MockClock) -> None:

@@ -41,6 +41,10 @@ def test_the_base_is_the_setting_else_the_host_that_was_asked(
     assert StreamUrls(public).base(host) == base
 
 
+def test_a_server_that_speaks_tls_itself_is_reached_by_it_on_this_machine_too() -> None:
+    assert StreamUrls(is_tls=True).base("localhost:8443") == "wss://localhost:8443"
+
+
 @pytest.mark.parametrize(
     ("place", "url"),
     [
