@@ -86,7 +86,7 @@ class Server:
 
     def __attrs_post_init__(self) -> None:
         settings = self.settings
-        waits = self.timing or Timing()
+        waits = self._line_settings().timing
         tokens = Tokens(unused=waits.attach, after=waits.resume)
         self.registry = Registry(
             flows=self.flows,
