@@ -117,6 +117,8 @@ class AudioError(CallflowError, ValueError):
         """What the line or the flow needs."""
         self.found = found
         """What is there."""
+        self.cure = cure
+        """What to do about it."""
 
 
 class SettingsError(CallflowError, ValueError):

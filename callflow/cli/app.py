@@ -9,6 +9,8 @@ from importlib.metadata import PackageNotFoundError, version
 import cyclopts
 
 from callflow.cli.call import call
+from callflow.cli.check import check
+from callflow.cli.diagram import diagram
 from callflow.cli.serve import serve
 from callflow.errors import CallflowError
 
@@ -33,6 +35,8 @@ app = cyclopts.App(
 )
 app.command(serve)
 app.command(call)
+app.command(check)
+app.command(diagram)
 
 
 def main(words: Sequence[str] | None = None) -> None:

@@ -28,7 +28,7 @@ def load_flow(argument: str) -> Flow[Any]:
         Exception: Whatever else the module raises when it is imported.
     """
     where, _, name = argument.partition(":")
-    return _find(_import(where), where, name)
+    return _only(_import(where), where, name)
 
 
 def load_flows(arguments: Iterable[str]) -> list[Flow[Any]]:
@@ -39,24 +39,42 @@ def load_flows(arguments: Iterable[str]) -> list[Flow[Any]]:
     """
     split = [argument.partition(":") for argument in arguments]
     modules = {where: _import(where) for where in dict.fromkeys(where for where, _, _ in split)}
-    return [_find(modules[where], where, name) for where, _, name in split]
+    return [_only(modules[where], where, name) for where, _, name in split]
+
+
+def module_and_flows(argument: str) -> tuple[ModuleType, list[Flow[Any]]]:
+    """Import the module that FLOW names, and find the flow in it; all its flows if FLOW names none.
+
+    Raises:
+        NoSuchFlow: There is no such file, module or name, or no flow.
+        CallflowError: A flow is wrong.
+        Exception: Whatever else the module raises when it is imported.
+    """
+    where, _, name = argument.partition(":")
+    module = _import(where)
+    return module, list(_find(module, where, name).values())
 
 
 def _import(where: str) -> ModuleType:
     return _from_file(Path(where)) if where.endswith(".py") else _from_name(where)
 
 
-def _find(module: ModuleType, where: str, name: str) -> Flow[Any]:
+def _only(module: ModuleType, where: str, name: str) -> Flow[Any]:
+    flows = _find(module, where, name)
+    if len(flows) > 1:
+        raise NoSuchFlow(f"{where} has several flows: {', '.join(flows)}; add one, as in {where}:{next(iter(flows))}")
+    return next(iter(flows.values()))
+
+
+def _find(module: ModuleType, where: str, name: str) -> dict[str, Flow[Any]]:
+    """Find the flow of that name, or without a name all flows, each under the first name that it has."""
     flows = {key: value for key, value in vars(module).items() if isinstance(value, Flow)}
-    if name:
-        if name not in flows:
-            raise NoSuchFlow(f"{where} has no flow named {name}; {_near(name, flows)}")
-        return flows[name]
-    distinct = {id(flow): flow for flow in flows.values()}
-    if len(distinct) != 1:
-        said = f"several flows: {', '.join(flows)}; add one, as in {where}:{next(iter(flows))}" if flows else ""
-        raise NoSuchFlow(f"{where} has {said or 'no flow; make one: answer = Flow(…)'}")
-    return next(iter(distinct.values()))
+    if name and name not in flows:
+        raise NoSuchFlow(f"{where} has no flow named {name}; {_near(name, flows)}")
+    if not flows:
+        raise NoSuchFlow(f"{where} has no flow; make one: answer = Flow(…)")
+    first_names = {id(flow): key for key, flow in reversed(flows.items())}
+    return {key: flow for key, flow in flows.items() if key == (name or first_names[id(flow)])}
 
 
 def _near(name: str, flows: dict[str, Flow[Any]]) -> str:

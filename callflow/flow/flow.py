@@ -104,7 +104,10 @@ class Flow(Generic[D]):
         self.speech = speech or Sensitivity()
         self.spare = tuple(spare)
         maker = sys._getframe(1)  # whoever calls Flow(…): there is no public way to a caller
-        self.graph: Graph = read_graph(start, scope or {})
+        self.made_at = (Path(maker.f_code.co_filename), maker.f_lineno)
+        """File and line of ``Flow(…)``."""
+        self.scope: Mapping[str, Any] = scope or {}
+        self.graph: Graph = read_graph(start, self.scope)
         self.listens = any(map(_listens, self.graph.states))
         """Whether a state asks for speech: then the noise of the line is known before."""
         self.folder = Path(maker.f_globals.get("__file__", "")).parent / ("prompts" if prompts is None else prompts)
@@ -189,12 +192,18 @@ class Flow(Generic[D]):
         """All prompts that stand in class lines, with the class that says them."""
         named: list[tuple[str, Prompt]] = []
         for state in self.graph.states:
-            options = attrs.asdict(state.options, recurse=False)
-            said = [options.get(name) for name in _PROMPT_OPTIONS]
-            named += [(state.__qualname__, p) for p in (*said, *options.get("reprompts", ())) if p is not None]
+            named += [(state.__qualname__, prompt) for _, prompt in prompts_of(state)]
         if self.apology is not None:
             named.append((f"apology= of Flow({self.name!r})", self.apology))
         return named
+
+
+def prompts_of(state: type[State[Any]]) -> Iterator[tuple[str, Prompt]]:
+    """Give the prompts that the class line of a state names, each with the option that it stands in."""
+    options = attrs.asdict(state.options, recurse=False)
+    said = [(name, options.get(name)) for name in _PROMPT_OPTIONS]
+    said += [("reprompts", prompt) for prompt in options.get("reprompts", ())]
+    yield from ((name, prompt) for name, prompt in said if prompt is not None)
 
 
 def _listens(state: type[State[Any]]) -> bool:

@@ -169,6 +169,11 @@ def _explain(missing: NameError, names: Scope) -> str:
     return f"its annotation names {wanted}, which does not exist when the flow is made; {cure}"
 
 
+def may_stay(state: type[State[Any]], handler: Callable[..., Any], scope: Scope) -> bool:
+    """Say whether the annotation of a handler of a state allows None."""
+    return _may_be_none(_return_of(f"{state.__qualname__}.{handler.__name__}", handler, scope))
+
+
 def _may_be_none(annotation: Any) -> bool:
     return types.NoneType in (typing.get_args(annotation) if _is_union(annotation) else (annotation,))
 

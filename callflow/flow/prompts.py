@@ -103,13 +103,14 @@ class PromptLibrary:
         self._cached_bytes = 0
 
     @classmethod
-    def load(cls, folder: Path, rate: int) -> PromptLibrary:
+    def load(cls, folder: Path, rate: int, faults: list[AudioError] | None = None) -> PromptLibrary:
         """Read every WAV file of *folder* and of its language subfolders, with their ``prompts.toml``.
 
         Args:
             folder: The flow's prompts. A folder in it (``hi/``) holds one language; names that begin with a dot are
                 not looked at.
             rate: The line's sample rate in hertz. Files of any other rate are refused.
+            faults: Gets what is wrong with files, which are then left out; without it the first one is raised.
 
         Raises:
             AudioError: A file cannot be played on this line, or a ``prompts.toml`` is wrong. Names file and cure.
@@ -118,16 +119,23 @@ class PromptLibrary:
         stems = {stem for _, stem in files}
         languages = {"", *(language for language, _ in files)}
         words = {language: _read_words(folder / language / "prompts.toml", stems) for language in languages}
-        parts = {
-            (language, stem): Part(
-                name=f"{stem}.wav",
-                language=language,
-                words=words[language].get(stem) or words[""].get(stem) or f"[{stem}.wav]",
-                pcm=_read_pcm(path, rate),
-            )
-            for (language, stem), path in files.items()
-        }
+        parts = {}
+        for (language, stem), path in files.items():
+            try:
+                pcm = _read_pcm(path, rate)
+            except AudioError as fault:
+                if faults is None:
+                    raise
+                faults.append(fault)
+                continue
+            said = words[language].get(stem) or words[""].get(stem) or f"[{stem}.wav]"
+            parts[language, stem] = Part(name=f"{stem}.wav", language=language, words=said, pcm=pcm)
         return cls(folder, rate, parts, words)
+
+    @property
+    def languages(self) -> list[str]:
+        """The languages that there are files in, "" for the top folder among them."""
+        return sorted({language for language, _ in self._parts})
 
     def clip(self, prompt: Prompt, language: str = "") -> Clip:
         """Find the files of *prompt* and join them.

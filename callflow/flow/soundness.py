@@ -118,15 +118,16 @@ def _trapped(graph: Graph) -> Iterator[FlowDefinitionError]:
     for group in closed_groups(graph.states, [(edge.source, edge.target) for edge in graph.edges]):
         if any(state.final for state in group):
             continue
-        first, names = group[0], " and ".join(state.__qualname__ for state in group)
+        first, others = group[0], " and ".join(state.__qualname__ for state in group[1:])
         if not any(edge.source is first for edge in graph.edges):
-            check, told = "no-way-out", f"{names}: it has no way out, since none of its handlers names a state"
+            check, told = "no-way-out", "it has no way out, since none of its handlers names a state"
         elif any(map(asks, group)):
-            check, told = "no-end", f"{names}: no way leads from here to an end of the flow"
+            check, told = "no-end", f"no way leads from here to an end of the flow{others and f', nor from {others}'}"
         else:
-            check, told = "endless-loop", f"{names}: a loop without an end, in which nothing waits for the caller"
-        cure = "let one of its handlers lead to a Hangup, or to a state from which there is a way to one"
-        yield FlowDefinitionError(f"{told}; {cure}", check=check, at=first)
+            check = "endless-loop"
+            told = f"it goes round{others and f' with {others}'} for ever, and nothing waits for the caller"
+        cure = "let a handler lead to a Hangup, or to a state from which there is a way to one"
+        yield FlowDefinitionError(f"{first.__qualname__}: {told}; {cure}", check=check, at=first)
 
 
 def closed_groups(states: Sequence[AnyState], moves: Iterable[tuple[AnyState, AnyState]]) -> Iterator[Group]:

@@ -48,9 +48,11 @@ class Bank(Protocol):
 
     async def check_pin(self, account: str, pin: Secret) -> PinCheck:
         """Check a PIN; the bank counts wrong ones and locks the account itself, so that a new call is no new chance."""
+        ...
 
     async def balance(self, account: str) -> int:
         """Give the balance in paise; below zero is an overdraft."""
+        ...
 
     async def last_transfer(self, account: str) -> Transfer | None:
         """Give the last transfer, or None if there was none."""

@@ -37,10 +37,12 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 @pytest.mark.parametrize(
     ("words", "told"),
     [
-        ([], ["serve", "call", "--version"]),
-        (["--help"], ["serve", "call", "--version"]),
+        ([], ["serve", "call", "check", "diagram", "--version"]),
+        (["--help"], ["serve", "call", "check", "diagram", "--version"]),
         (["serve", "--help"], ["FLOW", "--host", "--port", "--drain", "--log-json"]),
         (["call", "--help"], ["SCRIPT", "--url", "--wav", "--json"]),
+        (["check", "--help"], ["FLOWS", "--json"]),
+        (["diagram", "--help"], ["FLOW", "--format", "-o", "--check"]),
     ],
 )
 def test_help_is_there_and_no_mistake(words: list[str], told: list[str], capsys: pytest.CaptureFixture[str]) -> None:

@@ -8,7 +8,10 @@ from typing import Any
 
 import pytest
 
+from callflow.cli.app import MISTYPED
 from callflow.cli.call import FAILED, HOLDS, INTERRUPTED, WRONG, call
+from callflow.cli.check import CLEAN, FOUND, NOT_IMPORTED, check
+from callflow.cli.diagram import DRAWN, STALE, diagram
 from callflow.cli.serve import serve
 from callflow.server.http import make_app
 from callflow.server.settings import Settings
@@ -18,6 +21,13 @@ from tests.test_docs import ROOT
 PAGE = list(tables(ROOT / "docs" / "reference" / "command-line.md"))
 FLAGS = {table.heading: table.by("flag", "default") for table in PAGE if "flag" in table.columns}
 
+COMMANDS: dict[str, Callable[..., Any]] = {
+    "`callflow serve FLOW`": serve,
+    "`callflow call SCRIPT`": call,
+    "`callflow check FLOW …`": check,
+    "`callflow diagram FLOW`": diagram,
+}
+
 
 def default_of(command: Callable[..., Any], name: str) -> object:
     """Give what a flag is without being given: the command's default, or the setting's."""
@@ -25,14 +35,14 @@ def default_of(command: Callable[..., Any], name: str) -> object:
     return getattr(Settings(), name, own) if own is None else own
 
 
-@pytest.mark.parametrize(("heading", "command"), [("`callflow serve FLOW`", serve), ("`callflow call SCRIPT`", call)])
+@pytest.mark.parametrize(("heading", "command"), COMMANDS.items())
 def test_every_flag_of_a_command_is_there(heading: str, command: Callable[..., Any]) -> None:
     flags = [name for name, each in inspect.signature(command).parameters.items() if each.kind is each.KEYWORD_ONLY]
 
     assert list(FLAGS[heading]) == [f"--{name.replace('_', '-')}" for name in flags]
 
 
-@pytest.mark.parametrize(("heading", "command"), [("`callflow serve FLOW`", serve), ("`callflow call SCRIPT`", call)])
+@pytest.mark.parametrize(("heading", "command"), COMMANDS.items())
 def test_a_plain_default_is_the_one_of_the_code(heading: str, command: Callable[..., Any]) -> None:
     said = {name.lstrip("-").replace("-", "_"): text for name, text in FLAGS[heading].items()}
     defaults = {name: default_of(command, name) for name in said}
@@ -53,7 +63,15 @@ def test_every_path_is_there() -> None:
     assert named == patterns | {"/stream", "/stream/NAME"}
 
 
-def test_the_exit_codes_of_a_call_are_there() -> None:
-    [table] = [table for table in PAGE if "exit code" in table.columns]
+@pytest.mark.parametrize(
+    ("heading", "codes"),
+    [
+        ("`callflow call SCRIPT`", [HOLDS, FAILED, WRONG, INTERRUPTED]),
+        ("`callflow check FLOW …`", [CLEAN, FOUND, NOT_IMPORTED]),
+        ("`callflow diagram FLOW`", [DRAWN, STALE, MISTYPED]),
+    ],
+)
+def test_the_exit_codes_of_a_command_are_there(heading: str, codes: list[int]) -> None:
+    [table] = [table for table in PAGE if "exit code" in table.columns and table.heading == heading]
 
-    assert [int(plain(cell)) for cell in table.column("exit code")] == [HOLDS, FAILED, WRONG, INTERRUPTED]
+    assert [int(plain(cell)) for cell in table.column("exit code")] == codes

@@ -47,15 +47,15 @@ MISTAKES = {
     "no-way-out": (
         "class Lost(State[None], timeout=5.0):\n    def on_timeout(self, call) -> None: ...\n"
         "flow = Flow('f', start=Lost)",
-        "Lost: it has no way out, since none of its handlers names a state; let one of its handlers lead to a Hangup, "
-        "or to a state from which there is a way to one",
+        "Lost: it has no way out, since none of its handlers names a state; let a handler lead to a Hangup, or to a "
+        "state from which there is a way to one",
     ),
     "no-end": (
         "class Lost(State[None], timeout=5.0):\n    def on_dtmf(self, call, key) -> Again: ...\n"
         "    def on_timeout(self, call) -> Again: ...\n"
         "class Again(Say[None], prompt='a.wav'):\n    def then(self, call) -> Lost: ...\n"
         "flow = Flow('f', start=Lost)",
-        "Lost and Again: no way leads from here to an end of the flow; let one of its handlers lead to a Hangup, or to "
+        "Lost: no way leads from here to an end of the flow, nor from Again; let a handler lead to a Hangup, or to "
         "a state from which there is a way to one",
     ),
     "endless-loop": (
@@ -64,8 +64,8 @@ MISTAKES = {
         "class Two(State[None], timeout=5.0):\n    async def run(self, call) -> One: ...\n"
         "    def on_timeout(self, call) -> One: ...\n"
         "flow = Flow('f', start=Hi)",
-        "One and Two: a loop without an end, in which nothing waits for the caller; let one of its handlers lead to a "
-        "Hangup, or to a state from which there is a way to one",
+        "One: it goes round with Two for ever, and nothing waits for the caller; let a handler lead to a Hangup, or to "
+        "a state from which there is a way to one",
     ),
     "dead-state": (
         "class Hi(Say[None], prompt='a.wav'):\n    def then(self, call) -> Bye: ...\n"

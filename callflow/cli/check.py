@@ -1,0 +1,164 @@
+"""``callflow check FLOW …``: say what is wrong with flows, without running any of them."""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+import sysconfig
+import traceback
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from types import TracebackType
+
+import msgspec
+from attrs import asdict, define, field
+
+from callflow.cli.flow_argument import NoSuchFlow, module_and_flows
+from callflow.errors import FlowDefinitionError
+from callflow.flow.checks.everything import check_module
+from callflow.flow.checks.finding import Finding, Place, finding_of
+from callflow.flow.checks.source import Sources
+
+CLEAN, FOUND, NOT_IMPORTED = 0, 1, 2
+"""Exit codes: nothing to say, findings, and a FLOW that cannot be imported."""
+
+JSON_VERSION = 1
+"""Goes up when a key of the JSON output changes its meaning or goes away; new keys may come without."""
+
+
+def check(*flows: str, json: bool = False) -> int:
+    """Find mistakes in flows before a caller does. They are imported; nothing is run, served or loaded.
+
+    Args:
+        flows: path/to/file.py or package.module, with :name for one of several flows.
+        json: Print one JSON object instead of lines.
+    """
+    if not flows:
+        print("callflow: check needs a FLOW: path/to/file.py or package.module", file=sys.stderr)
+        return NOT_IMPORTED
+    report = Report()
+    for flow in flows:
+        report.look_at(flow)
+    print(report.as_json() if json else report.as_text(), end="")
+    return report.exit_code
+
+
+@define
+class Report:
+    """What was found in all flows that were asked about."""
+
+    names: list[str] = field(factory=list)
+    """Names of the flows that were judged."""
+    findings: list[Finding] = field(factory=list)
+    failures: list[dict[str, str]] = field(factory=list)
+    """Which FLOW could not be imported, and why."""
+
+    def look_at(self, argument: str) -> None:
+        """Import what *argument* names, and judge it."""
+        try:
+            with _quiet():
+                module, flows = module_and_flows(argument)
+        except FlowDefinitionError as wrong:
+            self._add(finding_of(each, _place_of(each, wrong.__traceback__)) for each in (wrong, *wrong.others))
+        except NoSuchFlow as wrong:
+            self._fail(argument, str(wrong))
+        except (Exception, SystemExit) as wrong:  # noqa: BLE001  # whatever a user's module raises; it is what we report
+            self._fail(argument, _explained(wrong))
+        else:
+            self.names += [each.name for each in flows]
+            self._add(check_module(module, flows))
+
+    @property
+    def exit_code(self) -> int:
+        """Tell the exit code: a FLOW that cannot be imported weighs most."""
+        return NOT_IMPORTED if self.failures else FOUND if self.findings else CLEAN
+
+    def as_text(self) -> str:
+        """Write one line a finding, as compilers do, and what was judged; failures go to standard error."""
+        for failure in self.failures:
+            print(f"callflow: {failure['message']}", file=sys.stderr)
+        lines = [_line_of(finding) for finding in self.findings]
+        if not self.findings and not self.failures:
+            lines.append(f"{_count(len(self.names), 'flow')}: nothing found")
+        elif self.findings:
+            lines.append(_count(len(self.findings), "finding"))
+        return "".join(f"{line}\n" for line in lines)
+
+    def as_json(self) -> str:
+        """Write everything as one object."""
+        found = [{**asdict(finding), "path": _shown(finding.path)} for finding in self.findings]
+        report = {"version": JSON_VERSION, "flows": self.names, "findings": found, "failures": self.failures}
+        return msgspec.json.format(msgspec.json.encode(report), indent=2).decode() + "\n"
+
+    def _add(self, findings: Sequence[Finding] | Iterator[Finding]) -> None:
+        self.findings += [finding for finding in findings if finding not in self.findings]
+
+    def _fail(self, argument: str, message: str) -> None:
+        self.failures.append({"flow": argument, "message": message})
+
+
+def _line_of(finding: Finding) -> str:
+    where = f"{finding.where}: " if finding.where else ""
+    return f"{_shown(finding.path)}:{finding.line}: {where}{finding.mistake}; {finding.cure}  [{finding.check}]"
+
+
+def _shown(path: Path) -> str:
+    """Write a path as short as it can be: from here, if it is below."""
+    here = Path.cwd()
+    return str(path.relative_to(here) if path.is_relative_to(here) else path)
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number} {what}{'' if number == 1 else 's'}"
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """Send what a module prints to standard error: standard output belongs to the report."""
+    with contextlib.redirect_stdout(sys.stderr):
+        yield
+
+
+# Errors of an import: the line of the user's that led to it, and no traceback.
+
+
+def _place_of(error: FlowDefinitionError, trace: TracebackType | None) -> Place:
+    """Find what has to change; where that is not known, the line of the user's that the error came from."""
+    last = _last_line_of_users(trace)
+    if error.at is None:
+        return last
+    found = Sources().place_of(error.at)
+    return found if found.path.is_file() else last
+
+
+def _explained(error: BaseException) -> str:
+    """Say what an import raised, where, and what may help."""
+    kind = type(error).__name__
+    if isinstance(error, SyntaxError):
+        return f"{error.filename}:{error.lineno}: {kind}: {error.msg}; mend it there"
+    place = _last_line_of_users(error.__traceback__)
+    said = " ".join(str(error).split())
+    match error:
+        case ModuleNotFoundError():
+            cure = f"install {error.name}, or mend the import"
+        case SystemExit():
+            cure = "put what runs the program below: if __name__ == '__main__'"
+        case _:
+            cure = f"python {_shown(place.path)} shows the whole traceback"
+    return f"{_shown(place.path)}:{place.line}: {kind}: {said}; {cure}"
+
+
+def _last_line_of_users(trace: TracebackType | None) -> Place:
+    """Find the last line of the user's own in a traceback."""
+    frames = [Place(Path(frame.filename), frame.lineno or 1) for frame in traceback.extract_tb(trace)]
+    own = [place for place in frames if not place.path.is_relative_to(OURS) and not _is_librarys(place.path)]
+    return (own or frames or [Place(Path("<unknown>"), 1)])[-1]
+
+
+OURS = Path(__file__).parents[1]
+
+_LIBRARIES = [Path(sysconfig.get_path(name)) for name in ("stdlib", "platstdlib", "purelib", "platlib")]
+
+
+def _is_librarys(path: Path) -> bool:
+    return str(path).startswith("<frozen") or any(path.is_relative_to(folder) for folder in _LIBRARIES)

@@ -1,0 +1,32 @@
+"""Nothing leads to a state."""
+
+from __future__ import annotations
+
+from attrs import define
+
+from callflow import Call, Flow, Hangup, Say
+
+
+@define
+class Caller:
+    number: str = ""
+
+
+C = Call[Caller]
+
+
+class Welcome(Say[Caller], prompt="welcome.wav"):
+    def then(self, call: C) -> Bye:
+        return Bye()
+
+
+class Offers(Say[Caller], prompt="offers.wav"):  # caught by: import
+    def then(self, call: C) -> Bye:
+        return Bye()
+
+
+class Bye(Hangup[Caller], prompt="bye.wav"):
+    """The end."""
+
+
+bank = Flow("bank", start=Welcome, data=Caller)
