@@ -13,7 +13,7 @@ from callflow.errors import (
     SettingsError,
     UndeclaredMove,
 )
-from callflow.flow.call import Call, EndedCall, Playback, Speaker, Speech, Started
+from callflow.flow.call import Call, EndedCall, Playback, Previous, Resumed, Speaker, Speech, Started
 from callflow.flow.collect import CollectDigits
 from callflow.flow.flow import Flow
 from callflow.flow.hangup import Hangup
@@ -42,6 +42,8 @@ __all__ = [
     # What handlers are given
     "Call",
     "Started",
+    "Previous",
+    "Resumed",
     "Dtmf",
     "Failed",
     "Secret",

@@ -69,7 +69,7 @@ class Driver:
     def __init__(self, timing: Timing, *, raw: bool = False, low_latency: bool = False) -> None:
         self.timing = timing
         self.raw = raw
-        self.session = Session(raw=raw)
+        self.session = Session(resumes=timing.resume > 0, raw=raw)
         self.ledger = Ledger(timing.mark_slack)
         self.journal = Journal()
         self.deadlines = Deadlines()
@@ -81,6 +81,11 @@ class Driver:
         self.ended_at: float | None = None
         self.on_started: Callable[[Start], None] = _nobody_starts
         """Called once, inside the step that read ``start``: the link is adopted before anything else is told."""
+        self.on_detached: Callable[[], None] = _nobody_waits
+        """Called when the link of a call that may come back is gone; it is not written to any more."""
+        self.on_resumed: Callable[[Start, float, float], None] = _nobody_returns
+        """Called inside the step that read the ``start`` of another link: the link is adopted before anything else is
+        told. With the seconds without a link, and those without a message."""
         self.on_over: Callable[[EndCause], None] = _nobody_cares
         """Called once, when the call is over and nothing more can be sent."""
         self.on_odd: Callable[[str, Verdict], None] = _nobody_minds
@@ -103,16 +108,24 @@ class Driver:
         self.clear_delays = Delays()
         """From reading a key that cuts to the clear on its way."""
         self._link: Link | None = None
+        self._detached_at: float | None = None
         self._whole = WholeSamples(self.form)
         self._last_message_at = trio.current_time()
         self._waits = _waits(timing)
 
     @property
     def seconds(self) -> float:
-        """How long the stream has lasted, or lasted in all; 0 before ``start``."""
+        """How long the call has lasted, or lasted in all without what it was waited for in vain; 0 before ``start``."""
         if self.started_at is None:
             return 0.0
-        return (trio.current_time() if self.ended_at is None else self.ended_at) - self.started_at
+        if self.ended_at is None:
+            return trio.current_time() - self.started_at
+        return (self.ended_at if self._detached_at is None else self._detached_at) - self.started_at
+
+    @property
+    def is_detached(self) -> bool:
+        """Whether the call has no link and waits for one."""
+        return self._detached_at is not None and self.ended_at is None
 
     # What comes in.
 
@@ -136,6 +149,8 @@ class Driver:
             self._arm(timer, starts=starts)
         if outcome.close is not None and self._link is not None:
             self._link.begin_close(outcome.close.code)
+        if self._detached_at is not None:
+            self._link = None  # nothing that happens from now on is about it
         return outcome
 
     def came(self) -> None:
@@ -192,6 +207,7 @@ class Driver:
     def adopt(self, link: Link, form: AudioFormat, start: Start, *, counters: bool = True) -> None:
         """Use this link from now on; the session has just taken its ``start`` in."""
         self._link, self.form, self._whole = link, form, WholeSamples(form)
+        self._detached_at = None
         outgoing = Outgoing(start.stream_sid, form.bytes_per_second, counters=counters)
         self.writer.adopt(link, outgoing, form, self.session.epoch)
 
@@ -222,9 +238,10 @@ class Driver:
             case Over():
                 self._over(told.cause, now)
             case Detached():
-                self.journal.add(now, Kind.LINK, "detached")
-                self.settle(self.ledger.link_lost(now))
-            case Quiet() | StartOver() | Resumed():
+                self._detached(now)
+            case Resumed():
+                self._resumed(told.start, now)
+            case Quiet() | StartOver():
                 self.journal.add(now, Kind.LINK, type(told).__name__.lower())
             case _:
                 assert_never(told)
@@ -246,6 +263,21 @@ class Driver:
             if told.fate is MarkFate.PLAYED and entry.due_at is not None:
                 self.mark_delays.note(now - entry.due_at)
         self.settle(settled)
+
+    def _detached(self, now: float) -> None:
+        self.journal.add(now, Kind.LINK, "detached")
+        self._detached_at = now
+        self.writer.detach()
+        self.settle(self.ledger.link_lost(now))
+        self.on_detached()
+
+    def _resumed(self, start: Start, now: float) -> None:
+        away = 0.0 if self._detached_at is None else now - self._detached_at
+        silent = now - self._last_message_at
+        self.came()
+        self.settle(self.ledger.link_lost(now))  # a link that was taken over was not seen to be lost
+        self.journal.add(now, Kind.LINK, "resumed", away=round(away, 3), silent=round(silent, 3))
+        self.on_resumed(start, away, silent)
 
     def _over(self, cause: EndCause, now: float) -> None:
         self.ended_at = now
@@ -364,6 +396,14 @@ def _waits(timing: Timing) -> Mapping[Timer, float]:
 
 
 def _nobody_starts(start: Start) -> None:
+    """Stand in until the call is there."""
+
+
+def _nobody_waits() -> None:
+    """Stand in until the call is there."""
+
+
+def _nobody_returns(start: Start, away: float, silent: float) -> None:
     """Stand in until the call is there."""
 
 

@@ -19,10 +19,11 @@ from callflow.call.hearing import Hearing
 from callflow.call.journal import Kind
 from callflow.call.live import LiveCall, ended_by
 from callflow.call.mailbox import Event, KeyCame, PlaybackSettled, RunEnded, SpeechCame, TapFailed
+from callflow.call.outage import Outage
 from callflow.call.playback import LivePlayback
 from callflow.call.typed import TypedKeys
 from callflow.errors import FlowError, UndeclaredMove
-from callflow.flow.call import CUT_BY_KEY, CUT_BY_SPEECH, BargeIn, D, EndedCall
+from callflow.flow.call import CUT_BY_KEY, CUT_BY_SPEECH, BargeIn, D, EndedCall, Resumed
 from callflow.flow.conduct import WAIT, Conduct, Deliver, Finish, Speak, Step, Wait
 from callflow.flow.definition import overrides
 from callflow.flow.flow import Flow
@@ -74,6 +75,8 @@ class Engine(Generic[D]):
         self._conduct: Conduct = Conduct()
         self._own_prompt: LivePlayback | None = None
         """The prompt of the state's conduct; what ``run`` plays is none of it."""
+        self._outage: Outage | None = None
+        """Set from the loss of the line until the flow was told that it is back: nothing else happens meanwhile."""
         self._failed: _Failed | None = None
         self._last_words: LastWords | None = None
         self._life = trio.CancelScope()
@@ -86,6 +89,16 @@ class Engine(Generic[D]):
         call.listen_for_speech = hearing.begin
         if flow.listens:
             hearing.begin()
+
+    @property
+    def has_data(self) -> bool:
+        """Whether the flow came as far as to have data and a state."""
+        return self._is_made
+
+    @property
+    def data(self) -> D:
+        """The flow's data of this call."""
+        return self._call.data
 
     @property
     def state(self) -> State[D]:
@@ -136,7 +149,7 @@ class Engine(Generic[D]):
         except (ValueError, FlowError) as wrong:
             self._report(_failed("apology", wrong))
             playback = None
-        while playback is not None and playback.result is None:
+        while playback is not None and playback.entry.result is None:  # if it is lost with its line, so be it
             await self._driver.mailbox.wait()
             self._driver.mailbox.take()  # its fate comes with an event; nobody is left for keys and the like
         self._driver.hang_up(words.cause, words.code)
@@ -164,11 +177,15 @@ class Engine(Generic[D]):
         self._life.cancel()
         self._call.playbacks.release()
         self._expect_end()
+        if self._outage is not None:
+            self._outage.call_over()
 
     # One state.
 
     async def _live_in(self, state: State[D]) -> State[D] | None:
         """Enter a state, run it until it is left, and return the next; None at the flow's end."""
+        if not await self._has_line():
+            return None
         self._state = state
         self._visit += 1
         self._journal(Kind.STATE, "entered", state=type(state).__name__, visit=self._visit)
@@ -241,6 +258,8 @@ class Engine(Generic[D]):
         while True:
             if self._is_over():
                 await trio.lowlevel.checkpoint()  # cancelled: what came in the same segment as the end is not handled
+            if self._outage is not None:
+                return await self._sit_out(self._outage)
             if self._listens() and (typed := self._typed.take()) is not None:
                 return self._press(Dtmf(digit=typed[0]), masked=typed[1])
             event = self._driver.mailbox.take()
@@ -252,6 +271,66 @@ class Engine(Generic[D]):
                 return conduct.due(now)
             self._set_deadline(conduct.deadline)
             await self._driver.mailbox.wait()
+
+    # The line comes and goes.
+
+    def lost(self) -> None:
+        """The line is gone; called inside the step that saw it. Freeze."""
+        if self._outage is None:
+            self._outage = Outage()
+        self._outage.lost()
+        self._driver.mailbox.wake()
+
+    def resumed(self, gap: Resumed) -> None:
+        """There is a line again, maybe one that took over; called inside the step that read its ``start``."""
+        if self._outage is None:
+            self._outage = Outage()
+        self._outage.ended(gap)
+        self._driver.mailbox.wake()
+
+    async def _has_line(self) -> bool:
+        """Wait, between two states, for a line; say whether there is one. Nobody is told: no state was cut off."""
+        while (outage := self._outage) is not None and not self._is_over():
+            if outage.gap is not None:
+                self._outage = None
+            else:
+                await outage.wait_news()
+        return not self._is_over()
+
+    async def _sit_out(self, outage: Outage) -> Step:
+        """Be frozen: handle nothing until the line is back (the end of the call cancels this)."""
+        self._driver.deadlines.stop(_DEADLINE)
+        self._tell_detached()
+        while (gap := outage.gap) is None:
+            await outage.wait_news()
+        self._outage = None
+        self._conduct.stood_still(gap.seconds)
+        return Deliver("on_resumed", (gap,))
+
+    def _tell_detached(self) -> None:
+        try:
+            self._state.on_detached(self._call)
+        except (Exception, SystemExit) as raised:
+            raise _Failed("on_detached") from raised
+
+    def _say_again(self) -> Step:
+        """Carry on with the state: what the old line took with it is said again, unless the state does without."""
+        self._journal(Kind.STATE, "resumed", state=type(self._state).__name__)
+        own, self._own_prompt = self._own_prompt, None
+        was_cut_off = own is not None and own.is_waiting
+        if self._state.options.resume == "stay":
+            self._call.playbacks.give_up_lost()
+            self._play_waiting()
+            return self._conduct.prompt_ended(trio.current_time()) if was_cut_off else WAIT
+        if own is not None:
+            self._call.playbacks.give_up(own)
+        return WAIT if self._play_waiting() else self._conduct.resumed(trio.current_time())
+
+    def _play_waiting(self) -> bool:
+        try:
+            return self._call.playbacks.play_waiting()
+        except (ValueError, FlowError) as wrong:
+            raise _Failed("prompt") from wrong
 
     def _set_deadline(self, at: float | None) -> None:
         if at is None:
@@ -325,10 +404,16 @@ class Engine(Generic[D]):
                     reached = self._deliver(step)
                     if reached is not None:
                         return reached
-                    self._typed.expect_late(self._conduct.late_terminator, trio.current_time())
-                    step = self._conduct.stayed(trio.current_time())
+                    step = self._stayed(step)
                 case _:
                     assert_never(step)
+
+    def _stayed(self, step: Deliver) -> Step:
+        if step.handler == "on_resumed":
+            return self._say_again()
+        now = trio.current_time()
+        self._typed.expect_late(self._conduct.late_terminator, now)
+        return self._conduct.stayed(now)
 
     def _speak(self, step: Speak) -> Step:
         if step.again:

@@ -88,6 +88,10 @@ class Link:
         self._fragments = 0
         self._ready: list[str | bytes] = []
         self._when_blocked: Callable[[], None] = _nobody_waits
+        self._flushes = trio.Lock()
+        self._sign: trio.Event | None = None
+        self.late = 0
+        """Messages that came when the call had no more use for this link. Counted, and thrown away."""
 
     # Opening.
 
@@ -153,6 +157,7 @@ class Link:
 
     def _take(self, data: bytes) -> None:
         self._protocol.receive_data(data)
+        self._give_sign()
         frames = 0
         for event in self._protocol.events():
             frames += 1
@@ -177,6 +182,21 @@ class Link:
             self._reads_again_at = now + pause
             if self._budget.is_overdrawn(now):
                 self._fault(EndCause.POLICY, 1008)
+
+    async def wait_sign(self) -> None:
+        """Wait until something comes on this link, a pong included, or the link is gone.
+
+        Cancellation:
+            Nothing is taken.
+        """
+        if self._sign is None:
+            self._sign = trio.Event()
+        await self._sign.wait()
+
+    def _give_sign(self) -> None:
+        if self._sign is not None:
+            self._sign.set()
+            self._sign = None
 
     def _collect(self, event: TextMessage | BytesMessage) -> None:
         self._parts.append(event.data if isinstance(event.data, str) else bytes(event.data))
@@ -213,6 +233,7 @@ class Link:
 
     def _lose(self, cause: EndCause) -> None:
         self._unsent.clear()  # there is nobody to flush it for
+        self._give_sign()
         self.gone = self.gone or Gone(cause=cause, code=1006, clean=False)
 
     # Writing: the writer's side.
@@ -233,6 +254,11 @@ class Link:
             return False
         self._write(self._protocol.send(TextMessage(data=text)))
         return True
+
+    def ping(self) -> None:
+        """Ask for a sign of life: a far end that is there answers with a pong."""
+        if self.gone is None and self._protocol.state is ConnectionState.OPEN:
+            self._write(self._protocol.send(Ping()))
 
     @property
     def blocked(self) -> bool:
@@ -261,6 +287,11 @@ class Link:
         Cancellation:
             In part: what was sent is sent, the rest stays in order.
         """
+        # One at a time: whoever closes a link may come while the writer, which is told to go, is not gone yet.
+        async with self._flushes:
+            await self._flush(seconds)
+
+    async def _flush(self, seconds: float) -> None:
         with trio.move_on_after(seconds) as patience:
             while self._unsent:
                 with contextlib.suppress(trio.ClosedResourceError):  # the next line finds out
@@ -291,12 +322,17 @@ class Link:
             with trio.move_on_after(seconds):
                 await self.flush(seconds)
                 while self.gone is None:
-                    self._ready.clear()
+                    self._drop_ready()
                     await self._read()
                 if self.gone.cause in (EndCause.PROTOCOL, EndCause.TOO_BIG, EndCause.POLICY):
                     await self._linger()
         finally:
+            self._drop_ready()
             self.abort()
+
+    def _drop_ready(self) -> None:
+        self.late += len(self._ready)
+        self._ready.clear()
 
     async def _linger(self) -> None:
         self._port.send_eof()

@@ -14,11 +14,22 @@ from callflow.call.journal import Kind
 from callflow.call.playback import LivePlayback, Playbacks
 from callflow.call.speaker import LiveSpeaker
 from callflow.errors import AudioError, CallEnded, FlowError
-from callflow.flow.call import BARGE_INS, CUT_BY_SPEECH, BargeIn, Call, D, Playback, Speaker, Started, find_service
+from callflow.flow.call import (
+    BARGE_INS,
+    CUT_BY_SPEECH,
+    BargeIn,
+    Call,
+    D,
+    Playback,
+    Previous,
+    Speaker,
+    Started,
+    find_service,
+)
 from callflow.flow.flow import Flow
 from callflow.flow.prompts import Clip, Prompt
 from callflow.session.inputs import EndCause, EndedBy
-from callflow.session.playout import Entry
+from callflow.session.playout import Entry, Fate
 from callflow.wire.audio import BLOCK, AudioFormat, chunks, looped
 
 T = TypeVar("T")
@@ -99,6 +110,10 @@ class LiveCall(Call[D]):
         return self._started.passthru
 
     @property
+    def previous(self) -> Previous[D] | None:
+        return self._started.previous
+
+    @property
     def form(self) -> AudioFormat:
         return self._driver.form
 
@@ -119,15 +134,27 @@ class LiveCall(Call[D]):
         """Start a playback; see ``start``."""
         self._check_playable("call.play", repr(prompt), barge_in)
         clip = self._clip(prompt)
+
+        def send(playback: LivePlayback) -> None:
+            self._send(playback, clip, loop=loop)
+
+        playback = LivePlayback(_lost(clip), barge_in, self.playbacks, send)
+        self.playbacks.add(playback)
+        if not self._driver.is_detached:
+            send(playback)
+        return playback
+
+    def _send(self, playback: LivePlayback, clip: Clip, *, loop: bool) -> None:
+        """Play a clip from its beginning, on the line that there is now."""
+        self._check_rate(clip)
         audio = self.form.from_pcm16(clip.pcm)
         seconds = self.form.seconds(len(audio))
         entry = self._driver.ledger.open(clip.names, inf if loop else seconds)
-        playback = LivePlayback(entry, barge_in, self.playbacks)
-        self._note_queued(entry, words=clip.words, seconds=round(seconds, 3), barge_in=barge_in or "", loop=loop)
-        self.playbacks.add(playback)
+        barge_in = playback.barge_in or ""
+        self._note_queued(entry, words=clip.words, seconds=round(seconds, 3), barge_in=barge_in, loop=loop)
+        self.playbacks.renew(playback, entry)
         cut = looped(audio, self.form, self._chunk) if loop else iter(chunks(audio, self.form, self._chunk))
         self._driver.writer.play(entry, cut, marks_inside=loop)
-        return playback
 
     def speaker(self, *, barge_in: BargeIn = None, words: str = "") -> Speaker:
         self._check_playable("call.speaker", "a speaker", barge_in)
@@ -160,6 +187,10 @@ class LiveCall(Call[D]):
 
     def _clip(self, prompt: Prompt) -> Clip:
         clip = self._flow.library.clip(prompt, self.language)
+        self._check_rate(clip)
+        return clip
+
+    def _check_rate(self, clip: Clip) -> None:
         if clip.rate != self.form.rate:
             raise AudioError(
                 " ".join(clip.names),
@@ -167,7 +198,6 @@ class LiveCall(Call[D]):
                 f"{clip.rate} Hz",
                 f"set sample-rate={clip.rate} in the stream URL at Exotel, or record prompts at {self.form.rate} Hz",
             )
-        return clip
 
     def tap(self, listen: Callable[[bytes], None]) -> None:
         self._check_up("call.tap")
@@ -195,6 +225,13 @@ class LiveCall(Call[D]):
         if not self._flow.raw:
             raise FlowError(f"{what} is for raw flows; make the flow with raw=True, or play prompts with call.play")
         self._check_two_way(what)
+
+
+def _lost(clip: Clip) -> Entry:
+    """Make the entry of a playback that has no line yet."""
+    entry = Entry(clip.names, 0, queued=clip.seconds)
+    entry.settle(Fate.LOST, 0.0, 0.0)
+    return entry
 
 
 def _no_taps(listen: Callable[[bytes], None]) -> None:

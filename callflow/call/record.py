@@ -34,6 +34,10 @@ class CallRecord:
     """Chunks that came too late for gapless play-out."""
     dropped: int
     """Messages not sent because the far end read too slowly."""
+    links: int
+    """Links that the call had: 1, and 1 more for each time that its line was lost and came back."""
+    late_messages: int
+    """Messages that came on a link that was no longer the call's."""
 
 
 _TOLD = frozenset({EndCause.STOP, EndCause.PEER_GONE, EndCause.IDLE})
@@ -41,7 +45,15 @@ _TOLD = frozenset({EndCause.STOP, EndCause.PEER_GONE, EndCause.IDLE})
 
 
 def make_record(  # what is known outside of the driver, all by keyword
-    driver: Driver, *, ids: dict[str, str], flow: str, last_state: str, dropped: int, told_by: EndedBy
+    driver: Driver,
+    *,
+    ids: dict[str, str],
+    flow: str,
+    last_state: str,
+    links: int,
+    dropped: int,
+    late_messages: int,
+    told_by: EndedBy,
 ) -> CallRecord:
     """Draw up the record of a call that is over; *told_by* is who ended it by Exotel's word, as far as that came."""
     cause = driver.session.cause
@@ -59,4 +71,6 @@ def make_record(  # what is known outside of the driver, all by keyword
         media_out=driver.media_out,
         late_chunks=driver.writer.late_chunks,
         dropped=dropped,
+        links=links,
+        late_messages=late_messages,
     )

@@ -68,6 +68,7 @@ class Writer:
         self._epoch = 0
         self._running: Running | None = None
         self._shut = False
+        self._flushing = trio.CancelScope()
         self._work = trio.Event()
         self.messages_out = 0
         self.late_chunks = 0
@@ -75,10 +76,15 @@ class Writer:
 
     def adopt(self, link: Link, outgoing: Outgoing, form: AudioFormat, epoch: int) -> None:
         """Write to this link from now on. What ran on the last one is not continued: its buffer is gone."""
+        self.detach()
         self._link, self._outgoing, self._form, self._epoch = link, outgoing, form, epoch
-        self._running = None
         link.when_blocked(self._wake)
         self._wake()
+
+    def detach(self) -> None:
+        """There is no link any more: write nothing, and stop waiting for the old one to take what it has."""
+        self._link = self._running = None
+        self._flushing.cancel()
 
     def shut(self) -> None:
         """Write nothing more of our own, from this instant (R25). What waits in the link is still sent."""
@@ -205,7 +211,8 @@ class Writer:
         """
         while True:
             if self._link is not None and self._link.blocked:
-                await self._link.flush(self._timing.write)
+                with trio.CancelScope() as self._flushing:
+                    await self._link.flush(self._timing.write)
             due = self.pump()  # if the link is blocked by it, that woke us already
             with trio.move_on_at(float("inf") if due is None else due):
                 await self._work.wait()

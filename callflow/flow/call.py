@@ -31,6 +31,40 @@ CUT_BY_SPEECH: tuple[BargeIn, ...] = ("speech", "any")
 
 
 @frozen(kw_only=True)
+class Resumed:
+    """How a line came back. A state's ``on_resumed`` gets it."""
+
+    seconds: float
+    """How long the call had no line. Zero where the new one came before anybody saw that the old one was dead."""
+    silent: float
+    """Seconds since anything had come on the old line: the caller may have heard nothing for as long."""
+    stream_sid: str
+    """Exotel's name of the new stream."""
+    links: int
+    """How many lines the call has had, this one included; at least 2."""
+
+
+@frozen(kw_only=True)
+class Previous(Generic[D]):
+    """What is left of a call of the same ``CallSid`` that ended a short time ago.
+
+    Exotel's flow may lead a caller to the bot, to something else, and to the bot again: those are two calls, and the
+    second may go on where the first one was.
+    """
+
+    data: D
+    """The flow's data of that call, the very object."""
+    cause: EndCause
+    """Why it ended."""
+    last_state: str
+    """Name of the state that it ended in."""
+    seconds: float
+    """How long it lasted."""
+    ago: float
+    """Seconds since its end."""
+
+
+@frozen(kw_only=True)
 class Started:
     """What is known when a call begins. A flow's ``data=`` factory may take it."""
 
@@ -42,6 +76,8 @@ class Started:
     """Custom parameters of the stream URL."""
     passthru: Mapping[str, str] = Factory(dict)
     """What the Passthru before the stream said, and what the flow's ``passthru=`` function added."""
+    previous: Previous[Any] | None = None
+    """What is left of a call of the same ``CallSid``, numbers and account that ended a short time ago."""
 
 
 @frozen(kw_only=True)
@@ -57,7 +93,11 @@ class Speech:
 
 
 class Playback(abc.ABC):
-    """A prompt that was started and may still be playing."""
+    """A prompt that was started and may still be playing.
+
+    When the line is lost, it has no result yet: if the call's line comes back it is played again, from its beginning
+    (not in a state with ``resume="stay"``: its fate is ``LOST`` there), and ``heard`` goes on waiting.
+    """
 
     @property
     @abc.abstractmethod
@@ -185,6 +225,11 @@ class Call(abc.ABC, Generic[D]):
     @abc.abstractmethod
     def passthru(self) -> Mapping[str, str]:
         """What the Passthru before the stream said; empty if there was none."""
+
+    @property
+    @abc.abstractmethod
+    def previous(self) -> Previous[D] | None:
+        """The call before this one: same ``CallSid``, numbers and account, ended a short time ago. Offered once."""
 
     @property
     @abc.abstractmethod

@@ -14,7 +14,7 @@ from callflow.flow.keys import Entry, Failed, TypeAheadPolicy
 from callflow.flow.prompts import Prompt
 from callflow.flow.question import Question, QuestionOptions
 from callflow.flow.secret import Secret
-from callflow.flow.state import INHERIT, State
+from callflow.flow.state import INHERIT, ResumePolicy, State
 
 NO_LENGTH: Any = None
 """As many digits as ``least`` and ``most`` say."""
@@ -51,7 +51,7 @@ class CollectDigits(State[D]):
     """Asks for several keys. The entry is complete the instant its last digit or its terminator comes.
 
     Class keywords:
-        prompt, reprompts, no_input, no_match, tries, barge_in, typeahead: As in ``Menu``.
+        prompt, reprompts, no_input, no_match, tries, barge_in, typeahead, resume: As in ``Menu``.
         too_short: Said before asking again when the entry ended too soon; ``no_match`` if not given.
         length: Exactly this many digits; or ``least`` and ``most``.
         finish: Keys that end an entry early (``"#"``); empty for none.
@@ -81,6 +81,7 @@ class CollectDigits(State[D]):
         total: float = INHERIT,
         barge_in: BargeIn = INHERIT,
         typeahead: TypeAheadPolicy = INHERIT,
+        resume: ResumePolicy = INHERIT,
         secret: bool = INHERIT,
     ) -> None:
         super(State, cls).__init_subclass__()
@@ -108,6 +109,7 @@ class CollectDigits(State[D]):
             total=total,
             barge_in=barge_in,
             typeahead=typeahead,
+            resume=resume,
             secret=secret,
         )
 

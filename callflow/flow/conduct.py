@@ -85,6 +85,15 @@ class Conduct:
         """``deadline`` has come, and no event came before it."""
         return WAIT
 
+    def resumed(self, at: float) -> Step:
+        """The line is back, and whatever was being played is lost. Prompts are said again; nothing costs a try."""
+        return WAIT
+
+    def stood_still(self, seconds: float) -> None:
+        """There was no line for so long: what the state waits for, it waits for that much longer."""
+        if self.deadline is not None:
+            self.deadline += seconds
+
     def stayed(self, at: float) -> Step:
         """The handler of the last ``Deliver`` returned None."""
         return WAIT

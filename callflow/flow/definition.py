@@ -16,6 +16,10 @@ KEYS_ATTRIBUTE = "__callflow_keys__"
 """Where ``@key`` writes the keys of a method."""
 
 
+OF_EVERY_STATE = frozenset({"on_hangup", "on_detached", "on_resumed"})
+"""Hooks that every kind of state has."""
+
+
 def is_kind(cls: type) -> bool:
     """Say whether a class is one of callflow's own kinds of state and not a user's."""
     return "kind" in vars(cls)
@@ -160,8 +164,8 @@ def _looks_like_hook(name: str) -> bool:
 
 
 def _hooks(cls: type) -> list[str]:
-    """Name the hooks that a class may have: those of its kind, and what every state hears of the end."""
-    return sorted({name for name in vars(_kind_of(cls)) if _looks_like_hook(name)} | {"on_hangup"})
+    """Name the hooks that a class may have: those of its kind, and what every state hears of line and end."""
+    return sorted({name for name in vars(_kind_of(cls)) if _looks_like_hook(name)} | OF_EVERY_STATE)
 
 
 def _kind_of(cls: type) -> type:

@@ -60,6 +60,8 @@ class Flow(Generic[D]):
         one_way: The stream comes from Exotel's Stream applet: the flow listens (``call.tap``) and can say nothing.
         speech: What counts as the caller's voice, where ``barge_in="speech"``, ``on_speech`` or a ``Record`` ask.
         spare: States of the module that nothing leads to, on purpose; without it such a state is refused.
+        resume: Seconds that a call whose line was lost waits for it to come back; 0: it ends with its line. None: as
+            the server's settings say, 10 s if they do not.
         scope: Names for annotations of states that are defined inside a function: ``scope=locals()``.
 
     Raises:
@@ -83,12 +85,16 @@ class Flow(Generic[D]):
         one_way: bool = False,
         speech: Sensitivity | None = None,
         spare: Sequence[type[State[Any]]] = (),
+        resume: float | None = None,
         scope: Mapping[str, Any] | None = None,
     ) -> None:
         if not name or not all(c.isalnum() or c in "-_" for c in name):
             raise FlowDefinitionError(f"Flow({name!r}) has no such name; use letters, digits, - and _", check="flow")
         if rate not in RATES:
             said = f"Flow({name!r}): rate={rate!r}; Exotel knows {', '.join(map(str, RATES))}"
+            raise FlowDefinitionError(said, check="flow")
+        if resume is not None and not 0 <= resume < float("inf"):
+            said = f"Flow({name!r}): resume={resume!r} is no time; write seconds, or 0 for not waiting"
             raise FlowDefinitionError(said, check="flow")
         check_start(start)
         self.name = name
@@ -101,6 +107,7 @@ class Flow(Generic[D]):
         self.rate = rate
         self.raw = raw
         self.one_way = one_way
+        self.resume = resume
         self.speech = speech or Sensitivity()
         self.spare = tuple(spare)
         maker = sys._getframe(1)  # whoever calls Flow(…): there is no public way to a caller

@@ -45,6 +45,11 @@ class Graph:
     states: tuple[type[State[Any]], ...]
     edges: tuple[Edge, ...]
 
+    @property
+    def reentries(self) -> tuple[Edge, ...]:
+        """The edges that nobody wrote: what a lost line cut off is said again when it is back (L13)."""
+        return tuple(Edge(state, "on_resumed", state) for state in self.states if _says_again(state))
+
     def allows(self, source: type[State[Any]], handler: str, target: type[State[Any]]) -> bool:
         """Say whether the annotation of *handler* names *target*."""
         return any(e.source is source and e.handler == handler and e.target is target for e in self.edges)
@@ -53,6 +58,10 @@ class Graph:
         """Name the targets of a handler, for messages."""
         names = [e.target.__name__ for e in self.edges if e.source is source and e.handler == handler]
         return " | ".join(names) or "None"
+
+
+def _says_again(state: type[State[Any]]) -> bool:
+    return getattr(state.options, "prompt", None) is not None and state.options.resume == "again"
 
 
 def read_graph(start: type[State[Any]], scope: Scope) -> Graph:

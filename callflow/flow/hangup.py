@@ -56,5 +56,8 @@ class _LastWords(Conduct):
     def enter(self, at: float) -> Step:
         return Finish() if self._prompt is None else Speak(self._prompt, barge_in=None)
 
+    def resumed(self, at: float) -> Step:
+        return self.enter(at)
+
     def prompt_ended(self, at: float) -> Step:
         return Finish()

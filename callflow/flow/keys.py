@@ -210,6 +210,12 @@ class Collector:
             self._phase = _Phase.WAITING
             self._opened_at = self._now
 
+    def stood_still(self, seconds: float) -> None:
+        """Let every wait go on with what was left of it: for *seconds* nobody could have pressed anything."""
+        self._now += seconds
+        self._opened_at += seconds
+        self._last_key_at += seconds
+
     def press(self, key: str, at: float) -> Outcome | None:
         """Take a key, also at or after the deadline as long as ``due`` was not asked: lag is never the caller's fault.
 

@@ -14,7 +14,7 @@ from callflow.flow.definition import KEYS_ATTRIBUTE, class_line
 from callflow.flow.keys import Failed, TypeAheadPolicy
 from callflow.flow.prompts import Prompt
 from callflow.flow.question import Question, QuestionOptions
-from callflow.flow.state import INHERIT, State
+from callflow.flow.state import INHERIT, ResumePolicy, State
 
 
 class Menu(State[D]):
@@ -28,14 +28,14 @@ class Menu(State[D]):
         first_digit: Seconds from the prompt's end to "no input".
         barge_in: ``"dtmf"`` (default): a key cuts the prompt; ``"speech"``: the caller's voice does; ``"any"``: both.
             Where a key does not cut it, keys wait until it was heard.
-        typeahead: As in ``State``.
+        typeahead, resume: As in ``State``.
     """
 
     options: ClassVar[Any] = QuestionOptions()
     kind: ClassVar[str] = "Menu"
 
     @class_line
-    def __init_subclass__(  # these keywords are the class line that users write
+    def __init_subclass__(  # noqa: PLR0913  # these keywords are the class line that users write
         cls,
         *,
         prompt: Prompt = INHERIT,
@@ -46,6 +46,7 @@ class Menu(State[D]):
         first_digit: float = INHERIT,
         barge_in: BargeIn = INHERIT,
         typeahead: TypeAheadPolicy = INHERIT,
+        resume: ResumePolicy = INHERIT,
     ) -> None:
         super(State, cls).__init_subclass__()
         cls._define(
@@ -57,6 +58,7 @@ class Menu(State[D]):
             first_digit=first_digit,
             barge_in=barge_in,
             typeahead=typeahead,
+            resume=resume,
         )
 
     def on_failed(self, call: Call[D], why: Failed) -> State[D]:

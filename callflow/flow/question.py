@@ -76,6 +76,8 @@ class Question(Conduct):
         self.takes_keys = True
         self._options = options
         self._prompt = options.prompt
+        self._asked: Prompt = options.prompt
+        """What was asked last, without what was said of a failure before."""
         self._entry = entry
         self._answered = answered
         self._tries = options.new_tries()
@@ -97,6 +99,14 @@ class Question(Conduct):
 
     def due(self, at: float) -> Step:
         return self._judge(self._collector.due(at), at)
+
+    def resumed(self, at: float) -> Step:
+        self.takes_keys = True
+        self._collector = Collector(self._entry, at=at, prompt_playing=True)
+        return Speak(self._asked, self._options.barge_in)
+
+    def stood_still(self, seconds: float) -> None:
+        self._collector.stood_still(seconds)
 
     def stayed(self, at: float) -> Step:
         self.takes_keys = True
@@ -123,5 +133,6 @@ class Question(Conduct):
                 return Deliver("on_failed", (last,))
             case again:
                 self._collector = Collector(self._entry, at=at, prompt_playing=True)
-                asked = _parts(again.prompt or self._prompt)
-                return Speak((*self._options.sorry(failed), *asked), self._options.barge_in, again=True)
+                self._asked = again.prompt or self._prompt
+                spoken = (*self._options.sorry(failed), *_parts(self._asked))
+                return Speak(spoken, self._options.barge_in, again=True)

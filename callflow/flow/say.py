@@ -11,7 +11,7 @@ from callflow.flow.conduct import Conduct, Deliver, Speak, Step
 from callflow.flow.definition import class_line, one_of
 from callflow.flow.keys import TypeAheadPolicy
 from callflow.flow.prompts import Prompt
-from callflow.flow.state import INHERIT, State, StateOptions
+from callflow.flow.state import INHERIT, ResumePolicy, State, StateOptions
 
 
 @attrs.frozen(kw_only=True)
@@ -29,7 +29,7 @@ class Say(State[D]):
         prompt: What to say.
         barge_in: ``"dtmf"`` (default) lets any key cut it, ``"speech"`` the caller's voice, ``"any"`` both; None makes
             it heard to its end.
-        typeahead: As in ``State``.
+        typeahead, resume: As in ``State``.
     """
 
     options: ClassVar[Any] = SayOptions()
@@ -37,10 +37,15 @@ class Say(State[D]):
 
     @class_line
     def __init_subclass__(
-        cls, *, prompt: Prompt = INHERIT, barge_in: BargeIn = INHERIT, typeahead: TypeAheadPolicy = INHERIT
+        cls,
+        *,
+        prompt: Prompt = INHERIT,
+        barge_in: BargeIn = INHERIT,
+        typeahead: TypeAheadPolicy = INHERIT,
+        resume: ResumePolicy = INHERIT,
     ) -> None:
         super(State, cls).__init_subclass__()
-        cls._define(prompt=prompt, barge_in=barge_in, typeahead=typeahead)
+        cls._define(prompt=prompt, barge_in=barge_in, typeahead=typeahead, resume=resume)
 
     def then(self, call: Call[D]) -> State[D]:
         """It was said. Called once; returns the next state."""
@@ -57,6 +62,9 @@ class _Announcement(Conduct):
     def enter(self, at: float) -> Step:
         assert self._options.prompt is not None, "checked when the flow is made"
         return Speak(self._options.prompt, self._options.barge_in)
+
+    def resumed(self, at: float) -> Step:
+        return self.enter(at)
 
     def prompt_ended(self, at: float) -> Step:
         return Deliver("then")

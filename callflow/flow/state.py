@@ -8,18 +8,21 @@ that is the list of the state's transitions, and the engine holds it to it. Hand
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any, ClassVar, Generic, TypeVar, dataclass_transform
+from typing import Any, ClassVar, Generic, Literal, TypeVar, dataclass_transform
 
 import attrs
 
 from callflow.errors import FlowDefinitionError
-from callflow.flow.call import Call, D, EndedCall, Speech
+from callflow.flow.call import Call, D, EndedCall, Resumed, Speech
 from callflow.flow.conduct import WAIT, Conduct, Deliver, Step
 from callflow.flow.definition import KEYS_ATTRIBUTE, check_class, class_line, is_kind, one_of, overrides
 from callflow.flow.keys import TypeAheadPolicy
 from callflow.wire.messages import KEYS, Dtmf
 
 F = TypeVar("F", bound=Callable[..., Any])
+
+ResumePolicy = Literal["again", "stay"]
+"""What a state does when a lost line is back: say what it said again, or go on without it."""
 
 INHERIT: Any = object()
 """Default of every option: what the base class says."""
@@ -56,6 +59,9 @@ class StateOptions:
     typeahead: TypeAheadPolicy = attrs.field(default="keep", validator=one_of("keep", "drop"))
     """What becomes of keys that came before this state asked: kept for it, or dropped and counted."""
 
+    resume: ResumePolicy = attrs.field(default="again", validator=one_of("again", "stay"))
+    """What becomes of what a lost line took with it: it is said again from its beginning, or not at all."""
+
     def __attrs_post_init__(self) -> None:
         if self.timeout is not None and not 0 < self.timeout < float("inf"):
             raise ValueError(f"timeout={self.timeout!r} is no number of seconds above zero")
@@ -71,6 +77,8 @@ class State(Generic[D]):
     Class keywords:
         timeout: Seconds from entering the state to ``on_timeout``.
         typeahead: ``"keep"`` or ``"drop"`` keys pressed before this state asked for them.
+        resume: ``"again"`` (default): when a lost line is back, what was being said is said again from its beginning,
+            and a question is asked again. ``"stay"``: not so; a ``play`` that waits returns with the fate ``LOST``.
     """
 
     options: ClassVar[Any] = StateOptions()
@@ -81,9 +89,15 @@ class State(Generic[D]):
     """Name of the ready-made kind that the class is or descends from."""
 
     @class_line
-    def __init_subclass__(cls, *, timeout: float | None = INHERIT, typeahead: TypeAheadPolicy = INHERIT) -> None:
+    def __init_subclass__(
+        cls,
+        *,
+        timeout: float | None = INHERIT,
+        typeahead: TypeAheadPolicy = INHERIT,
+        resume: ResumePolicy = INHERIT,
+    ) -> None:
         super().__init_subclass__()
-        cls._define(timeout=timeout, typeahead=typeahead)
+        cls._define(timeout=timeout, typeahead=typeahead, resume=resume)
 
     @classmethod
     def _define(cls, **given: Any) -> None:
@@ -139,6 +153,15 @@ class State(Generic[D]):
 
     def on_timeout(self, call: Call[D]) -> State[D] | None:
         """``timeout`` has passed since the state was entered. Called at most once; None stays."""
+
+    def on_detached(self, call: Call[D]) -> None:
+        """The line is gone, and may come back. Called once for each time; what is played now waits for the line."""
+
+    def on_resumed(self, call: Call[D], gap: Resumed) -> State[D] | None:
+        """The line is back, on another stream. Called once for each time, after ``on_detached``.
+
+        None leaves it to the class keyword ``resume``; a state is where the call goes instead.
+        """
 
     def on_hangup(self, call: EndedCall[D]) -> None:
         """The call is over. Called once, for the state it ended in; nothing can be sent any more."""

@@ -1,6 +1,6 @@
-"""The calls of one server: which are live, which are over, and their journals for whoever reads along.
+"""The calls of one server: which are live, which have lost their line, which are over; and whose a new line is.
 
-Calls are found by Exotel's ``CallSid``. What is kept of those that are over is bounded, the oldest going first.
+A call is its flow and Exotel's ``CallSid``. What is kept of those that are over is bounded, the oldest going first.
 """
 
 from __future__ import annotations
@@ -11,11 +11,15 @@ from itertools import islice
 from typing import Any
 
 import trio
-from attrs import Factory, define, frozen
+from attrs import Factory, define, evolve
 
-from callflow.call.call import CallTask
+from callflow.call.call import CallTask, is_same
 from callflow.call.journal import Entry, Journal
+from callflow.flow.call import Previous
+from callflow.flow.flow import Flow
 from callflow.flow.verdict import BRANCH_STATUS
+from callflow.session.inputs import EndCause
+from callflow.wire.messages import Start
 
 MOST_ENDED = 1_000
 """Ended calls whose last Passthru may still come."""
@@ -27,13 +31,23 @@ FOLLOW_WAIT = 10.0
 """Seconds that a reader of a journal waits for its call to begin: Exotel's own time for a handshake."""
 
 
-@frozen
+MOST_DETACHED = 1_000
+"""Calls that may wait for their line at once: somebody who may open streams could leave any number behind."""
+
+
+@define
 class Ended:
     """What is kept of a call that is over."""
 
     stream_sid: str
     branch: int
     """What its next Passthru is answered."""
+    at: float
+    """When it ended, on Trio's clock."""
+    flow: str
+    start: Start
+    left: Previous[Any] | None
+    """For the next call of its ``CallSid``. None if the flow never had data, once it was given, and when it is old."""
 
 
 @define(eq=False)
@@ -42,9 +56,11 @@ class Calls:
 
     Args:
         follow: Whether journals can be read along.
+        offered: Seconds after its end in which what is left of a call is offered to the next of its ``CallSid``.
     """
 
     follow: bool = False
+    offered: float = 300.0
     _live: dict[str, CallTask] = Factory(dict)
     _ended: OrderedDict[str, Ended] = Factory(OrderedDict)
     _journals: OrderedDict[str, Journal] = Factory(OrderedDict)
@@ -59,12 +75,14 @@ class Calls:
         """A call has started."""
         self._live[task.call_id] = task
         self._changed()
+        self._limit_detached()
 
     def over(self, task: CallTask) -> bool:
         """A call's task has ended; False, and without effect, for one that never started."""
         if self._live.pop(task.call_id, None) is None or task.start is None:
             return False
-        _keep(self._ended, task.start.call_sid, Ended(task.driver.session.stream_sid, branch_of(task)), MOST_ENDED)
+        _keep(self._ended, task.start.call_sid, _ended(task), MOST_ENDED)
+        self._forget_data()
         if self.follow:
             _keep(self._journals, task.start.call_sid, task.driver.journal, MOST_JOURNALS)
         self._changed()
@@ -82,6 +100,55 @@ class Calls:
     def ended(self, call_sid: str) -> Ended | None:
         """Give what is kept of the last call of that ``CallSid`` that is over."""
         return self._ended.get(call_sid)
+
+    # Whose a new line is.
+
+    @property
+    def detached(self) -> list[CallTask]:
+        """Calls that have lost their line and wait for it, oldest first."""
+        return [task for task in self._live.values() if task.driver.is_detached]
+
+    async def find(self, flow: Flow[Any], start: Start, within: float) -> CallTask | None:
+        """Find the call that goes on over the link on which *start* came; None if that is a new one.
+
+        A call that waits for its line goes on at once. One that has a line is asked on that line: it goes on here only
+        if nothing comes from there *within* so many seconds. So a line that is back is the same call, however it was
+        lost, and nobody takes a healthy one over.
+
+        Cancellation:
+            No call is disturbed.
+        """
+        known = [task for task in self.of(start.call_sid) if task.flow.name == flow.name]
+        same = [task for task in known if task.start is not None and is_same(task.start, start)]
+        waiting = [task for task in same if task.driver.is_detached]
+        asked = [task for task in same if task.may_go_on]
+        if not waiting and asked:
+            waiting = [task for task in await _silent(asked, within) if task.may_go_on]
+        return waiting[-1] if waiting else None
+
+    def previous(self, flow: Flow[Any], start: Start) -> Previous[Any] | None:
+        """Give what is left of the last call of that ``CallSid``, once, if it ended a short time ago."""
+        self._forget_data()
+        closing = [task for task in self.of(start.call_sid) if task.left is not None]
+        ended = _ended(closing[-1]) if closing else self._ended.get(start.call_sid)
+        if ended is None or ended.left is None or ended.flow != flow.name or not is_same(ended.start, start):
+            return None
+        left, ended.left = ended.left, None
+        for task in closing:
+            task.left = None
+        return evolve(left, ago=trio.current_time() - ended.at)
+
+    def _forget_data(self) -> None:
+        """Let go of what nobody can be offered any more: it may be about a person."""
+        too_old = trio.current_time() - self.offered
+        for ended in self._ended.values():
+            if ended.at > too_old:
+                return
+            ended.left = None
+
+    def _limit_detached(self) -> None:
+        for task in self.detached[:-MOST_DETACHED]:
+            task.hang_up(EndCause.PEER_GONE)
 
     def _changed(self) -> None:
         self._news.set()
@@ -129,6 +196,32 @@ class Calls:
 def _since(journal: Journal, n: int) -> list[Entry]:
     """List the entries that are newer than number *n*. A copy: more come while it is read."""
     return list(islice(journal.entries, n - journal.forgotten, None))
+
+
+def _ended(task: CallTask) -> Ended:
+    """Draw up what is kept of a call that is over, though its link may still be closing."""
+    start, at = task.start, task.driver.ended_at
+    assert start is not None
+    assert at is not None
+    return Ended(task.driver.session.stream_sid, branch_of(task), at, task.flow.name, start, task.left)
+
+
+async def _silent(calls: list[CallTask], within: float) -> list[CallTask]:
+    """Ask calls for a sign of life, all at once; return those that gave none, oldest first.
+
+    Cancellation:
+        No call is disturbed.
+    """
+    silent: set[str] = set()
+
+    async def ask(task: CallTask) -> None:
+        if await task.falls_silent(within):
+            silent.add(task.call_id)
+
+    async with trio.open_nursery() as nursery:
+        for task in calls:
+            nursery.start_soon(ask, task)
+    return [task for task in calls if task.call_id in silent]
 
 
 def _keep(kept: OrderedDict[str, Any], name: str, value: object, most: int) -> None:

@@ -74,6 +74,11 @@ class Door:
     """Names the paths of streams, for the log line of who asks for another."""
     draining: bool = False
     """Set when the server goes down: new upgrades are refused by 503."""
+    awaited: Callable[[], bool] = lambda: False
+    """Says whether a running call waits for its line: then upgrades are let in while draining, for it is not known
+    before their ``start`` whose they are."""
+    _inside: dict[int, BytePort] = field(init=False, factory=dict)
+    """Connections that are counted: the port that was admitted, by it and by what it is spoken through."""
     refused: Counter[str] = field(init=False, factory=Counter)
     """Who was sent away, by reason: ``proxy``, ``tls``, ``head_timeout``, ``bad_request``, ``too_big``, ``address``,
     ``auth``, ``origin``, ``not_found``, ``capacity``, ``draining``."""
@@ -104,10 +109,19 @@ class Door:
             # Before the head is read: reading it would cost what we do not have.
             await self._refuse(port, "capacity", Refusal(503, full, _LATER), is_told=entry.tls is None)
             return
+        self._inside[id(port)] = port
         try:
             await self._open(port, entry)
         finally:
-            self.gate.leave(port.peer)
+            self.leave(port)
+
+    def leave(self, port: BytePort) -> None:
+        """Count a connection no longer: it is closed, though what it was for may go on. Once is enough."""
+        admitted = self._inside.pop(id(port), None)
+        if admitted is None:
+            return
+        if admitted is port or self._inside.pop(id(admitted), None) is not None:
+            self.gate.leave(admitted.peer)
 
     async def _open(self, port: BytePort, entry: Entry) -> None:
         """Get as far as a request, in the time of one head."""
@@ -123,9 +137,12 @@ class Door:
         except trio.TooSlowError:
             await self._refuse(port, "head_timeout", self._late, is_told=False)
             return
+        self._inside[id(inner)] = port
         try:
             await self._read_and_route(inner, entry, received, give_up)
         finally:
+            if inner is not port:
+                self.leave(inner)
             inner.close()
 
     @property
@@ -234,7 +251,7 @@ class Door:
             return "bad_request", malformed
         if not self._is_origin_known(head):
             return "origin", _FOREIGN
-        if self.draining:
+        if self.draining and not self.awaited():
             return "draining", _DRAINING
         full = self.gate.upgrade(port.peer)
         return None if full is None else ("capacity", Refusal(503, full, _LATER))

@@ -37,6 +37,7 @@ class Registry:
         urls: Writes the URLs of streams.
         spare: URL that a stream is sent to if its flow cannot say where; None for the flow's own.
         follow: Whether journals can be read along.
+        offered: Seconds in which what is left of a call is offered to the next of its ``CallSid``.
         orphan: Seconds until an announced call without a stream is forgotten.
     """
 
@@ -46,6 +47,7 @@ class Registry:
     spare: str | None = None
     follow: bool = False
     orphan: float = 60.0
+    offered: float = 300.0
     is_ready: bool = False
     flagged: Counter[str] = Factory(Counter)
     """Requests that changed nothing: ``repeated``, ``orphan``, ``unknown flow``, ``unknown call``, ``live``."""
@@ -54,7 +56,7 @@ class Registry:
     announcements: Announcements = field(init=False)
 
     def __attrs_post_init__(self) -> None:
-        self.calls = Calls(self.follow)
+        self.calls = Calls(self.follow, self.offered)
         self.announcements = Announcements(self.flagged, self.orphan)
 
     # Calls.

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import functools
 import logging
 import random
 import signal
@@ -27,7 +28,7 @@ from callflow.flow.flow import Flow
 from callflow.server.admin import make_admin_app, make_admin_door, open_admin, read_admin_entry
 from callflow.server.asgi import RequestServer
 from callflow.server.door import Door
-from callflow.server.drain import Drain, Stage
+from callflow.server.drain import RESTART, Drain, Stage
 from callflow.server.entry import read_entry
 from callflow.server.flows import STREAM_PATH, FlowProvider, find_flow, provider_of, read_stream_path
 from callflow.server.head import RequestHead
@@ -46,6 +47,7 @@ from callflow.server.stream_urls import StreamUrls
 from callflow.server.tokens import Tokens
 from callflow.session.inputs import EndCause
 from callflow.session.timing import Timing
+from callflow.wire.messages import Start
 from callflow.wire.parameters import RATE_NAMES
 
 log = logging.getLogger("callflow.server")
@@ -94,6 +96,7 @@ class Server:
             urls=StreamUrls(settings.public_url, settings.token_in, is_tls=settings.tls_certificate is not None),
             spare=settings.stream_url_fallback,
             follow=settings.feed,
+            offered=settings.previous_for,
             orphan=waits.attach,
         )
         self.screening = Screening(
@@ -114,6 +117,7 @@ class Server:
             streams=self._is_stream,
             answer=self._stream,
             requests=requests.serve,
+            awaited=lambda: bool(self.registry.calls.detached),
             origins=frozenset(settings.origins),
         )
         self.metrics = Metrics(self.door, self.registry)
@@ -171,10 +175,18 @@ class Server:
         await link.accept(head.raw, rest)
         task = CallTask(
             flow=flow,
-            socket=Socket(link=link, rate=_rate_of(head), parameters=head.query, shown=shown),
+            socket=Socket(
+                link=link,
+                rate=_rate_of(head),
+                parameters=head.query,
+                shown=shown,
+                closed=functools.partial(self.door.leave, port),
+            ),
             settings=self._line_settings(),
             call_id="".join(self.chance.choices(_DIGITS, k=8)),
             announced=self.registry.announced,
+            previous=functools.partial(self.registry.calls.previous, flow),
+            claim=functools.partial(self._whose, late=self.door.draining),
             begun=self._begun,
             recorded=self._recorded,
             chance=random.Random(self.chance.random()),  # chance for flows, not for secrets
@@ -188,8 +200,17 @@ class Server:
 
     def _line_settings(self) -> LineSettings:
         settings = self.settings
-        own = Timing(open=settings.start_within, idle=settings.idle, call=settings.call_limit)
+        own = Timing(open=settings.start_within, idle=settings.idle, resume=settings.resume, call=settings.call_limit)
         return LineSettings(timing=self.timing or own, codec=settings.codec, low_latency=settings.low_latency)
+
+    async def _whose(self, task: CallTask, start: Start, *, late: bool) -> CallTask | None:
+        """Find the call that a link belongs to; if it came *late*, while the server went down, refuse a new one."""
+        found = await self.registry.calls.find(task.flow, start, task.settings.timing.takeover)
+        if found is not None:
+            self.door.gate.started(task.socket.link.peer)
+        elif late:
+            task.hang_up(EndCause.DRAIN, RESTART)
+        return found
 
     def _begun(self, task: CallTask) -> None:
         self.door.gate.started(task.socket.link.peer)

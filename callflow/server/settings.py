@@ -116,6 +116,10 @@ class Settings:
     """From the upgrade to the call's start; then the socket is closed."""
     idle: Wait = 30.0
     """Silence of a socket until it is cut. Gaps of 9 s were seen in calls that lived (exotel.md §6.3)."""
+    resume: Annotated[float, Meta(ge=0, le=600, description="write seconds up to 600, or 0 for not at all")] = 10.0
+    """How long a call whose line was lost waits for it to come back; a ``Flow`` may say otherwise."""
+    previous_for: Annotated[float, Meta(ge=0, le=24 * 3600, description="write seconds, or 0 for not at all")] = 300.0
+    """How long after its end what is left of a call is offered to the next one of the same ``CallSid``."""
     call_limit: Wait = 58 * 60.0
     """Longest call. Exotel ends a stream after 60 minutes (exotel.md §10)."""
     drain_delay: Annotated[float, Meta(ge=0, le=3600, description="write seconds, or 0 for none")] = 0.0

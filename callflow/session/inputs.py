@@ -93,6 +93,8 @@ class Reattach:
     """A ``start`` for this call came on another link, and the call goes on there."""
 
     start: Start
+    early: tuple[Media, ...] = ()
+    """Audio that came on that link before its ``start``."""
 
 
 @frozen

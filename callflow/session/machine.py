@@ -8,7 +8,7 @@ is a bug of the driver's.
 from __future__ import annotations
 
 from collections import Counter, deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 
 from callflow.session.inputs import (
     Audio,
@@ -110,6 +110,11 @@ class Session:
     def _row(self, kind: In, event: Input) -> Row:
         return next(row for row in self._table[self.state, kind] if row.guard(self, event))
 
+    @property
+    def early(self) -> tuple[Media, ...]:
+        """Audio that came before ``start``, oldest first."""
+        return tuple(self._early)
+
     # Effects. Each gives the outcome; none of them looks at the state.
 
     def _nothing(self, verdict: Verdict, event: Input, kind: In) -> Outcome:
@@ -129,14 +134,17 @@ class Session:
 
     def _begin(self, verdict: Verdict, event: Input, kind: In) -> Outcome:
         assert isinstance(event, Start | Reattach)
-        if isinstance(event, Reattach):  # what is kept came on another link
-            return self._attached(verdict, event.start.stream_sid, (Started(event.start),))
-        early = [media for media in self._early if media.stream_sid in ("", event.stream_sid)]
-        return self._attached(verdict, event.stream_sid, (Started(event), *map(Audio, early)))
+        # A reattached call: what is kept here came on another link than its ``start``.
+        start, early = (event.start, event.early) if isinstance(event, Reattach) else (event, self.early)
+        return self._attached(verdict, start.stream_sid, (Started(start), *_of_stream(early, start)))
 
     def _resume(self, verdict: Verdict, event: Input, kind: In) -> Outcome:
         assert isinstance(event, Reattach)
-        told: tuple[Told, ...] = (*self._lose_marks(), Resumed(event.start))
+        told: tuple[Told, ...] = (
+            *self._lose_marks(),
+            Resumed(event.start),
+            *_of_stream(event.early, event.start),
+        )
         self.cause = None
         return self._attached(verdict, event.start.stream_sid, told)
 
@@ -247,6 +255,11 @@ class Session:
         done = self._drop_stale() + [MarkDone(name, MarkFate.LOST) for name in self.fresh]
         self.fresh.clear()
         return done
+
+
+def _of_stream(early: Iterable[Media], start: Start) -> list[Audio]:
+    """What of the early audio belongs to the stream that has started."""
+    return [Audio(media) for media in early if media.stream_sid in ("", start.stream_sid)]
 
 
 _HEARD = Outcome(verdict=Verdict.KEPT)

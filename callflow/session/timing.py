@@ -19,6 +19,9 @@ class Timing:
     """Silence of a link until it is cut; gaps of 9 s were seen on real calls (exotel.md §6.3, §21)."""
     resume: float = 10.0
     """How long a call without a link waits for a new one. Exotel documents no window."""
+    takeover: float = 1.0
+    """How long the link of a live call is listened to when another link says that it is the same call. A line that is
+    there answers a ping in a fraction of it."""
     mark_slack: float = 2.0
     """Added to the audio's own remaining length before a silent mark is assumed (exotel.md §6.5)."""
     flush: float = 2.0

@@ -5,10 +5,10 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Callable
 from random import Random
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import trio
-from attrs import Factory, define
+from attrs import Factory, define, evolve
 from trio.testing import wait_all_tasks_blocked
 
 from callflow.call.link import Link
@@ -49,8 +49,13 @@ def closing(code: int) -> bytes:
     return frame(CLOSE, code.to_bytes(2, "big"))
 
 
-OPENING = text(encode(Connected())) + text(encode(START))
-"""The first two messages of every stream."""
+def opening(**said: Any) -> bytes:
+    """The first two messages of a stream; what is *said* of it differs from ``START``."""
+    return text(encode(Connected())) + text(encode(evolve(START, **said)))
+
+
+OPENING = opening()
+"""Those of most streams here."""
 
 
 # What it gets.

@@ -42,8 +42,8 @@ CHUNK = 0.2
 QUIET = Profile(keeps_sending_silence=False)
 """An Exotel that sends no silence: most calls here are about what we send, and go faster without."""
 
-LEFTOVERS = 15.0
-"""Seconds after which nothing of a call may be left: close, linger and leave time together, and some."""
+LEFTOVERS = 25.0
+"""Seconds after which nothing of a call may be left: resume, close, linger and leave time together, and some."""
 
 
 def in_virtual_time(main: Callable[..., Awaitable[T]], *args: object) -> T:

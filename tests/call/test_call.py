@@ -25,7 +25,20 @@ from callflow.server.settings import Settings
 from callflow.session.timing import Timing
 from callflow.wire.exotel import LARGEST_MESSAGE, encode
 from callflow.wire.messages import Connected, Dtmf, Stop
-from tests.call.far_end import CONTINUATION, OPENING, PING, TEXT, UPGRADE, Peer, closing, dialled, frame, linked, text
+from tests.call.far_end import (
+    CONTINUATION,
+    OPENING,
+    PING,
+    TEXT,
+    UPGRADE,
+    Peer,
+    closing,
+    dialled,
+    frame,
+    linked,
+    opening,
+    text,
+)
 from tests.call.stage import QUIET, Stage, in_virtual_time, left_over, played, ringing, serving
 
 Notes = list[str]
@@ -236,6 +249,8 @@ async def test_the_record_tells_of_the_call(autojump_clock: MockClock, prompts: 
         media_out=18,
         late_chunks=0,
         dropped=0,
+        links=1,
+        late_messages=0,
     )
 
 
@@ -506,13 +521,13 @@ lives = st.builds(
 )
 
 
-async def live(life: Life, stage: Stage) -> None:
+async def live(life: Life, stage: Stage, number: int) -> None:
     """Be the far end of one call until it is killed."""
     peer = await dialled(stage.network)
     if life.reads:
         stage.nursery.start_soon(peer.read)
     with trio.move_on_after(life.killed_at):
-        await peer.send(OPENING)
+        await peer.send(opening(call_sid=f"call{number}"))
         for at, digit in life.presses:
             await trio.sleep_until(at)
             await peer.send(text(encode(Dtmf(digit=digit))))
@@ -526,9 +541,9 @@ def test_wherever_calls_are_cut_off_each_leaves_one_record_and_nothing_else(prom
 
     async def main() -> Stage:
         async with serving(flow) as stage, trio.open_nursery() as callers:
-            for life in lives:
+            for number, life in enumerate(lives):
                 stage.network.conditions = life.conditions
-                callers.start_soon(live, life, stage)
+                callers.start_soon(live, life, stage, number)
                 await wait_all_tasks_blocked()
         return stage
 

@@ -27,7 +27,7 @@ from callflow.wire.messages import Clear, Connected, Dtmf, Mark, Media, Start, S
 from tests.call.far_end import START, linked, text
 from tests.call.stage import LINE
 
-TIMING = Timing()
+TIMING = Timing(resume=0.0)
 
 
 def media(payload: bytes, stream_sid: str = "") -> Media:

@@ -21,6 +21,8 @@ from callflow import (
     Menu,
     PassthruReport,
     Playback,
+    Previous,
+    Resumed,
     Say,
     Sensitivity,
     Speaker,
@@ -91,7 +93,7 @@ def test_every_attribute_of_a_class_is_there(cls: type) -> None:
     assert sorted(first_names(table_of(CALL, f"`{cls.__name__}`"))) == sorted(public(cls))
 
 
-@pytest.mark.parametrize("cls", [Started, Heard, PassthruReport, EndedCall, Speech, Sensitivity])
+@pytest.mark.parametrize("cls", [Started, Previous, Resumed, Heard, PassthruReport, EndedCall, Speech, Sensitivity])
 def test_every_field_of_a_value_is_there(cls: type) -> None:
     fields = [field.name for field in attrs.fields(cls)]
     methods = [name for name in vars(cls) if not name.startswith("_") and name not in fields]

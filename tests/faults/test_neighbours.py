@@ -16,7 +16,7 @@ from callflow.line.telephone import LineEntry, place_call
 from callflow.wire.exotel import LARGEST_MESSAGE
 from callflow.wire.messages import Clear, Media
 from examples.echo import Done, Echo
-from tests.call.far_end import BINARY, OPENING, PING, TEXT, UPGRADE, Peer, dialled, frame, text
+from tests.call.far_end import BINARY, OPENING, PING, TEXT, UPGRADE, Peer, dialled, frame, opening, text
 from tests.call.stage import Stage, in_virtual_time, left_over, serving, write_prompts
 
 C = Call[None]
@@ -134,7 +134,7 @@ async def garbage(stage: Stage) -> None:
 
 
 async def twenty_resets_at_once(stage: Stage) -> None:
-    peers = [await dialled(stage.network, OPENING) for _ in range(20)]
+    peers = [await dialled(stage.network, opening(call_sid=f"call{number}")) for number in range(20)]
     for peer in peers:
         peer.port.close(reset=True)
 

@@ -17,15 +17,16 @@ HOOKS = {
     ),
     "a hook like no other is told which there are": (
         "class Lost(Menu[None]):\n    def on_xyz(self, call) -> Bye: ...",
-        "Lost.on_xyz: a Menu has no hook on_xyz; its hooks are on_failed, on_hangup",
+        "Lost.on_xyz: a Menu has no hook on_xyz; its hooks are on_detached, on_failed, on_hangup, on_resumed",
     ),
     "a hook of another kind is none of this one": (
         "class Lost(Menu[None]):\n    def on_timeout(self, call) -> Bye: ...",
-        "Lost.on_timeout: a Menu has no hook on_timeout; its hooks are on_failed, on_hangup",
+        "Lost.on_timeout: a Menu has no hook on_timeout; its hooks are on_detached, on_failed, on_hangup, on_resumed",
     ),
     "what comes after is said of announcements alone": (
         "class Lost(State[None], timeout=5.0):\n    def then(self, call) -> Bye: ...",
-        "Lost.then: a State has no hook then; its hooks are on_dtmf, on_hangup, on_speech, on_speech_ended, on_timeout",
+        "Lost.then: a State has no hook then; its hooks are on_detached, on_dtmf, on_hangup, on_resumed, on_speech, "
+        "on_speech_ended, on_timeout",
     ),
     "a handler without a return annotation": (
         "class Lost(Say[None], prompt='a.wav'):\n    def then(self, call): ...",
@@ -93,7 +94,7 @@ OPTIONS = {
     ),
     "an option that nothing has": (
         "class Lost(State[None], timeout=5.0, colour='red'): ...",
-        "Lost: a State has no option colour; its options are timeout, typeahead",
+        "Lost: a State has no option colour; its options are timeout, typeahead, resume",
     ),
     "an option of a user's own base": (
         "class Main(Say[None], prompt='a.wav'): ...\nclass Lost(Main, promt='b.wav'): ...",

@@ -122,6 +122,15 @@ def test_a_method_in_the_place_of_another_says_where_it_goes() -> None:
     ]
 
 
+def test_what_is_said_again_on_a_line_that_is_back_is_an_edge_of_its_own() -> None:
+    class Stays(Main, resume="stay"):
+        """Does not ask again."""
+
+    graphs = [read_graph(start, {}) for start in (Main, Stays)]
+
+    assert [graph.reentries for graph in graphs] == [(Edge(Main, "on_resumed", Main),)] * 2  # both lead to Main
+
+
 def test_handlers_are_the_users_own() -> None:
     assert [set(handlers_of(state)) for state in (Main, Work, Bye)] == [
         {"work", "again", "on_failed"},

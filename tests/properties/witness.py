@@ -15,15 +15,28 @@ import trio
 
 import callflow.call.live
 import callflow.call.reader
-from callflow.call.call import CallTask
+from callflow.call.call import CallTask, Socket
 from callflow.call.driver import Driver
 from callflow.call.link import Link
 from callflow.call.writer import Writer
-from callflow.session.inputs import Detached, Frame, Input, MarkDone, Over, Pressed, SocketClosed, Started, Told
+from callflow.session.inputs import (
+    Detached,
+    Frame,
+    Input,
+    MarkDone,
+    Over,
+    Pressed,
+    Reattach,
+    SocketClosed,
+    Started,
+    Told,
+)
 from callflow.session.playout import Entry
 from callflow.testing.laws import Story
 from callflow.testing.wirelog import Closed, Interrupted, OneWay, Opened, Queued, TasksLeft, WireLog
 from callflow.wire.audio import AudioFormat
+from callflow.wire.exotel import encode
+from callflow.wire.messages import Start
 
 _TOLD = (Started, Pressed, MarkDone, Over, Detached)
 
@@ -39,6 +52,7 @@ class Witness:
         self._by_link: WeakKeyDictionary[Link, WireLog] = WeakKeyDictionary()
         self._by_writer: WeakKeyDictionary[Writer, WireLog] = WeakKeyDictionary()
         self._queued = b""
+        self._takes = False
         self._utterances = 0
 
     def of(self, driver: Driver) -> WireLog:
@@ -56,17 +70,28 @@ class Witness:
 
     def take(self, original: Any, text: str | bytes, driver: Driver) -> None:
         self.of(driver).arrived(trio.current_time(), text)
+        self._takes = True
         original(text, driver)
+        self._takes = False
 
     def feed(self, original: Any, driver: Driver, event: Input) -> Any:
         if isinstance(event, SocketClosed):
             self.of(driver).arrived(trio.current_time(), Closed())
+        if isinstance(event, Start) and not self._takes:  # the one that its link was read up to
+            self.of(driver).arrived(trio.current_time(), encode(event))
         return original(driver, event)
 
     def tell(self, original: Any, driver: Driver, told: Told) -> None:
         if isinstance(told, _TOLD):
             self.of(driver).noted(trio.current_time(), told)
         original(driver, told)
+
+    def go_on(self, original: Any, task: CallTask, socket: Socket, event: Reattach) -> None:
+        """A call goes on over another link: from now on its log is that of this link."""
+        log = self._by_link[socket.link]
+        self._by_driver[task.driver] = self._by_writer[task.driver.writer] = log
+        log.arrived(trio.current_time(), encode(event.start))
+        original(task, socket, event)
 
     def cut(self, original: Any, driver: Driver) -> None:
         self.of(driver).noted(trio.current_time(), Interrupted(driver.ledger.generation))
@@ -128,6 +153,7 @@ _PLACES: tuple[tuple[Any, str, str], ...] = (
     (Link, "send", "send"),
     (Link, "begin_close", "begin_close"),
     (CallTask, "run", "run"),
+    (CallTask, "_go_on", "go_on"),
     (callflow.call.reader, "take", "take"),
     (callflow.call.live, "chunks", "chunk"),
 )

@@ -89,17 +89,25 @@ def _wrong_cause(cause: EndCause, end: Entry | None) -> str:
     return "" if fits else f"{cause.value} was reported, and {first} came first"
 
 
-@rule("R30", reads="TasksLeft, Over, stop, closes")
+@rule("R30", reads="TasksLeft, Detached, Over, stop, closes")
 def nothing_left(log: WireLog, limits: Limits) -> Iterator[Case]:
-    """When the stream has ended, all tasks of the session end within the grace time."""
-    end = log.end()
+    """When the stream has ended, and the wait for another, all tasks of the session end within the grace time."""
+    ended_at = _end_of_tasks(log)
     counts = list(log.each(Side.APP, TasksLeft))
-    if end is None or not counts:
+    if ended_at is None or not counts:
         return
     at, last = counts[-1]
-    gone = next((at for at, left in counts if left.count == 0 and at >= end[1].at), at)
-    late = gone - end[1].at
+    gone = next((at for at, left in counts if left.count == 0 and at >= ended_at), at)
+    late = gone - ended_at
     if last.count:
         yield Case(at, f"{last.count} tasks outlived the stream")
     else:
         yield Case(gone, f"the last task ended after {late:.3f} s" if late > limits.grace + ROUNDING else "")
+
+
+def _end_of_tasks(log: WireLog) -> float | None:
+    """Find the moment from which tasks have to end; None where the log does not say so."""
+    if log.has(Detached):  # the call outlives its link
+        return next((entry.at for entry in log.entries if isinstance(entry.what, Over)), None)
+    end = log.end()
+    return None if end is None else end[1].at
