@@ -6,6 +6,7 @@ import difflib
 import ipaddress
 import secrets
 import signal
+import ssl
 import sys
 import tomllib
 from collections.abc import Mapping, Sequence
@@ -19,7 +20,7 @@ from attrs import Factory, define, field, frozen
 
 from callflow.errors import AudioError, NotAnswered, ScriptError, SettingsError
 from callflow.line.applets import passthru
-from callflow.line.dialling import Dial, dial_socket
+from callflow.line.dialling import Dial, dial_socket, dial_tls
 from callflow.line.feed import EventFeed
 from callflow.line.player import Surroundings, check_answers, play_script, read_sounds
 from callflow.line.recognise import Prompt, Recogniser, read_prompts
@@ -46,6 +47,7 @@ async def call(
     url: str = "ws://127.0.0.1:8080/stream",
     prompts: Path | None = None,
     answer: list[str] | None = None,
+    ca: Path | None = None,
     wav: Path | None = None,
     json: bool = False,
 ) -> int:
@@ -56,18 +58,38 @@ async def call(
 
     Args:
         script: A file, or the name of one without .call, here or among the example's calls.
-        url: Where the bot answers: ws://[key:token@]host:port/path.
+        url: Where the bot answers: ws://[key:token@]host:port/path, or wss:// for TLS.
         prompts: Folder of the bot's prompts; the folder "prompts" beside the script or beside its folder unless given.
         answer: What "type $name" types, as name=digits; may be given several times.
+        ca: PEM file of the certificates to trust with wss://; those of this machine unless given.
         wav: Where to save the recording; calls/CALL_SID.wav unless given.
         json: Print one JSON object a step and a last one for the call.
     """
     try:
         order = make_order(script, url=url, prompts=prompts, answers=answer or [], wav=wav, json=json)
+        dial = dial_to(order.target, ca)
     except (ScriptError, AudioError, SettingsError) as wrong:
         print(f"callflow call: {wrong}", file=sys.stderr)
         return WRONG
-    return await carry_out(order, partial(dial_socket, order.target.host, order.target.port))
+    return await carry_out(order, dial)
+
+
+def dial_to(target: Target, ca: Path | None) -> Dial:
+    """Make what opens connections to a bot.
+
+    Raises:
+        SettingsError: *ca* holds no certificate, or the address does not ask for TLS.
+    """
+    if not target.is_secure:
+        if ca is not None:
+            raise SettingsError("--ca", "nothing is trusted without TLS; give an address with wss:// in --url")
+        return partial(dial_socket, target.host, target.port)
+    try:
+        context = ssl.create_default_context(cafile=ca)
+    except OSError as broken:  # ssl's own errors are such, too
+        problem = f"{ca} holds no certificate that can be read ({broken.strerror or broken})"
+        raise SettingsError("--ca", f"{problem}; name a PEM file") from broken
+    return partial(dial_tls, target.host, target.port, context)
 
 
 # The order: everything is read and checked before the first ring.
@@ -81,6 +103,8 @@ class Target:
     port: int
     path: str
     """With its query, if it has one."""
+    is_secure: bool = False
+    """Whether to speak TLS."""
     credentials: str | None = None
     """``key:token``, where the address has them."""
 
@@ -104,7 +128,7 @@ class Target:
             return self.host == "localhost"
 
     def __str__(self) -> str:
-        return f"ws://{self.authority}{self.path}"
+        return f"{'wss' if self.is_secure else 'ws'}://{self.authority}{self.path}"
 
 
 @frozen(kw_only=True)
@@ -175,21 +199,24 @@ def find_script(name: Path) -> Path:
     return found
 
 
+_PORTS = {"ws": 80, "wss": 443}
+"""What an address may begin with, and the port that it then means."""
+
+
 def parse_url(url: str) -> Target:
     """Read the address of a bot."""
     parts = urlsplit(url)
-    if parts.scheme == "wss":
-        raise SettingsError("--url", "wss:// is not there yet; give the ws:// address behind the proxy")
     try:
         host, port = parts.hostname, parts.port
     except ValueError:
         host, port = None, None
-    if parts.scheme != "ws" or not host:
+    if parts.scheme not in _PORTS or not host:
         raise SettingsError("--url", "that is no address of a bot; write it like ws://127.0.0.1:8080/stream")
     names = [unquote(part) for part in (parts.username, parts.password) if part is not None]
     return Target(
         host=host,
-        port=80 if port is None else port,
+        port=_PORTS[parts.scheme] if port is None else port,
+        is_secure=parts.scheme == "wss",
         path=(parts.path or "/stream") + (f"?{parts.query}" if parts.query else ""),
         credentials=":".join(names) if names else None,
     )
@@ -272,6 +299,8 @@ def _say(order: Order, text: str) -> None:
 
 def _cure(refused: NotAnswered) -> str:
     match refused.status:
+        case None if isinstance(refused.__cause__, ConnectionAbortedError):
+            return "have its certificate trusted (--ca FILE), or give an address with ws:// if it speaks no TLS"
         case None:
             return "start the bot (callflow serve FLOW), or give its address with --url"
         case 401 | 403:

@@ -48,8 +48,8 @@ async def dial_tls(host: str, port: int, context: ssl.SSLContext, *, name: str |
         name: The name that the certificate must be for; *host* unless given.
 
     Raises:
+        ConnectionAbortedError: The far end is not trusted, or speaks no TLS.
         OSError: Nobody listens there, or the far end reset the connection.
-        HandshakeFailed: The far end is not trusted, or speaks no TLS.
 
     Cancellation:
         Nothing was connected.
@@ -61,6 +61,8 @@ async def dial_tls(host: str, port: int, context: ssl.SSLContext, *, name: str |
             await wire.shake_hands()
         except trio.BrokenResourceError as gone:
             raise ConnectionResetError(str(gone)) from gone
+        except HandshakeFailed as failed:
+            raise ConnectionAbortedError(f"TLS failed: {failed}") from failed
         on_failure.pop_all()
     return wire
 
@@ -176,7 +178,7 @@ async def connect(nursery: trio.Nursery, dial: Dial, upgrade: Upgrade, profile: 
                 return link
         except NotAnswered as refused:
             refusal = refused
-        except (OSError, HandshakeFailed, trio.TooSlowError) as failed:
+        except (OSError, trio.TooSlowError) as failed:
             refusal = NotAnswered(str(failed) or f"no answer within {profile.handshake_seconds:g} s")
             refusal.__cause__ = failed
     raise refusal

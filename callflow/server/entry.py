@@ -69,7 +69,7 @@ ADMIN_CURE = "set admin_credentials, or an address that only this machine reache
 
 
 def refuse_open_bind(hosts: Iterable[str], entry: Entry, *, key: str = "host", cure: str = PUBLIC_CURE) -> None:
-    """Refuse to listen for everybody on an address that others reach.
+    """Refuse to listen for everybody on an address that others reach, by themselves or by a proxy.
 
     Args:
         hosts: What is listened on.
@@ -80,6 +80,10 @@ def refuse_open_bind(hosts: Iterable[str], entry: Entry, *, key: str = "host", c
     Raises:
         SettingsError: Everybody could come.
     """
-    public = [host for host in hosts if not is_loopback(host)]
-    if public and not entry.is_guarded:
-        raise SettingsError(key, f"{public[0]} can be reached by others, and everybody would be let in; {cure}")
+    if entry.is_guarded:
+        return
+    public = next((host for host in hosts if not is_loopback(host)), None)
+    if public is not None:
+        raise SettingsError(key, f"{public} can be reached by others, and everybody would be let in; {cure}")
+    if entry.proxies:
+        raise SettingsError("proxies", f"others come by them, and everybody would be let in; {cure}")

@@ -20,7 +20,18 @@ from attrs import define, field
 from trio_websocket import ConnectionClosed, WebSocketConnection, wrap_server_stream
 
 from callflow.call.port import BytePort, PortStream
-from callflow.cli.call import FAILED, HOLDS, INTERRUPTED, WRONG, call, carry_out, find_script, make_order, parse_url
+from callflow.cli.call import (
+    FAILED,
+    HOLDS,
+    INTERRUPTED,
+    WRONG,
+    call,
+    carry_out,
+    dial_to,
+    find_script,
+    make_order,
+    parse_url,
+)
 from callflow.errors import AudioError, ScriptError, SettingsError
 from callflow.line import MemoryNetwork
 from callflow.line.tones import digits_in
@@ -561,7 +572,6 @@ def test_an_address_without_a_path_is_the_usual_one() -> None:
 @pytest.mark.parametrize(
     ("url", "words"),
     [
-        ("wss://bot.example.com/stream", "wss:// is not there yet"),
         ("http://bot.example.com/", "write it like ws://"),
         ("ws://bot.example.com:http/", "write it like ws://"),
         ("bot", "write it like ws://"),
@@ -570,6 +580,31 @@ def test_an_address_without_a_path_is_the_usual_one() -> None:
 def test_an_address_that_cannot_be_called_is_refused(url: str, words: str) -> None:
     with pytest.raises(SettingsError, match=f"--url: .*{words}"):
         parse_url(url)
+
+
+@pytest.mark.parametrize(
+    ("url", "port", "is_secure"),
+    [("ws://localhost/", 80, False), ("wss://localhost/", 443, True), ("wss://localhost:8443/", 8443, True)],
+)
+def test_a_secure_address_speaks_tls_on_its_own_port(url: str, port: int, is_secure: bool) -> None:
+    target = parse_url(url)
+
+    assert (target.port, target.is_secure, str(target).startswith(url[:4])) == (port, is_secure, True)
+
+
+def test_certificates_are_trusted_only_with_tls(tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match=r"--ca: nothing is trusted without TLS"):
+        dial_to(parse_url("ws://localhost/"), tmp_path)
+
+
+@pytest.mark.parametrize("text", [None, "", "no certificate"])
+def test_a_file_that_holds_no_certificate_is_refused(tmp_path: Path, text: str | None) -> None:
+    file = tmp_path / "ca.pem"
+    if text is not None:
+        file.write_text(text)
+
+    with pytest.raises(SettingsError, match=r"--ca: .*ca\.pem holds no certificate"):
+        dial_to(parse_url("wss://localhost/"), file)
 
 
 def test_the_command_line_reads_as_documented(monkeypatch: pytest.MonkeyPatch) -> None:

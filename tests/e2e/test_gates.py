@@ -15,6 +15,7 @@ import pytest
 import trio
 
 from callflow.call.port import BytePort, PortStream
+from callflow.cli.call import call
 from callflow.errors import NotAnswered, SettingsError
 from callflow.line import Profile, Telephone, dial_socket, dial_tls, place_call
 from callflow.server.serve import Server
@@ -91,6 +92,26 @@ async def test_a_plain_client_on_the_tls_port_is_told_and_costs_no_traceback(fil
         failed, refused = server.door.failed, dict(server.door.refused)
 
     assert (line, failed, refused) == (b"HTTP/1.1 400 Bad Request", 0, {"tls": 1})
+
+
+@pytest.fixture
+def script(tmp_path: Path) -> Path:
+    file = tmp_path / "own.call"
+    file.write_text("wait 0.2s\nhangup\n")
+    return file
+
+
+@pytest.mark.parametrize(("trusts", "code"), [(True, 0), (False, 1)])
+async def test_the_command_calls_over_tls_whom_it_trusts(
+    trusts: bool, code: int, files: CertificateFiles, script: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    settings = Settings(tls_certificate=str(files.certificate), tls_key=str(files.key))
+    async with serving(echo, settings) as (_, port):
+        url = f"wss://localhost:{port}/stream"
+        found = await call(script, url=url, ca=files.certificate if trusts else None, wav=script.with_suffix(".wav"))
+
+    said = capsys.readouterr()
+    assert (found, f"Calling {url}" in said.out, "(--ca FILE)" in said.err) == (code, True, not trusts)
 
 
 # Addresses.

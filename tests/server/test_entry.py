@@ -64,6 +64,11 @@ def test_others_must_not_reach_what_lets_everybody_in(hosts: list[str], settings
         refuse_open_bind(hosts, read_entry(settings))
 
 
+def test_a_proxy_brings_others_to_any_address() -> None:
+    with pytest.raises(SettingsError, match=r"^proxies: others come by them.*credentials or allow"):
+        refuse_open_bind(["127.0.0.1"], read_entry(Settings(proxies=("127.0.0.1",))))
+
+
 @pytest.mark.parametrize(
     ("hosts", "settings"), [(["127.0.0.1", "::1"], Settings()), (["0.0.0.0"], GUARDED), (["0.0.0.0"], LISTED)]
 )
