@@ -27,7 +27,7 @@ from callflow.server.head import (
     refusal_bytes,
 )
 from callflow.server.limits import Gate, Limits, host_of
-from callflow.server.opening import Left, NotOpened, read_proxy_header, start_tls
+from callflow.server.opening import Left, NotOpened, read_proxy_header, receive, start_tls
 
 log = logging.getLogger("callflow.server")
 
@@ -186,7 +186,7 @@ class Door:
                 if head is not None:
                     return head
                 # No more than a head's length at once, so that frames sent ahead of the 101 stay few (faults F19).
-                data = await _receive(port, self.limits.head_bytes)
+                data = await receive(port, self.limits.head_bytes)
                 if not data:
                     return None
         raise BadHead(408, self._late.reason)
@@ -292,28 +292,13 @@ class Door:
         left = self.limits.linger_bytes
         with trio.move_on_after(self.limits.linger):
             while left > 0:
-                data = await _receive(port, RECEIVE_BYTES)
+                data = await receive(port, RECEIVE_BYTES)
                 if not data:
                     return
                 left -= len(data)
 
 
 _KINDS = {408: "head_timeout", 431: "too_big"}
-
-
-async def _receive(port: BytePort, limit: int) -> bytes:
-    """Receive some bytes; none at the end, be it by a reset or because the port was closed from elsewhere.
-
-    Cancellation:
-        Nothing was received.
-    """
-    await trio.lowlevel.checkpoint()  # a peer that always has something to say must not keep others waiting
-    try:
-        while (data := port.try_receive(limit)) is None:
-            await port.wait_readable()
-    except (trio.BrokenResourceError, trio.ClosedResourceError):
-        return b""
-    return data
 
 
 def _only(error: Exception) -> Exception:

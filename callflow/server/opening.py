@@ -41,7 +41,7 @@ async def read_proxy_header(port: BytePort) -> tuple[ProxyHeader, bytes]:
     """
     reader = ProxyHeaderReader()
     try:
-        while (header := reader.feed(await receive(port))) is None:
+        while (header := reader.feed(await _receive_some(port))) is None:
             pass
     except BadProxyHeader as bad:
         raise NotOpened("proxy", Refusal(400, str(bad))) from bad
@@ -59,7 +59,7 @@ async def start_tls(port: BytePort, context: ssl.SSLContext, received: bytes) ->
     Raises:
         NotOpened: The far end speaks something else, or the handshake failed.
     """
-    received = received or await receive(port)
+    received = received or await _receive_some(port)
     if received[0] != _HANDSHAKE:
         raise NotOpened("tls", _PLAIN, is_told=True)
     secure = TlsPort(port, context, received=received)
@@ -76,21 +76,28 @@ class Left(RemoteProtocolError):
     """The far end went before it said anything: a port scan or a health check, which is no fault of anybody."""
 
 
-async def receive(port: BytePort) -> bytes:
+async def _receive_some(port: BytePort) -> bytes:
     """Receive at least one byte.
 
     Raises:
         Left: There are no more.
+    """
+    data = await receive(port, MOST_BYTES)
+    if not data:
+        raise Left
+    return data
+
+
+async def receive(port: BytePort, limit: int) -> bytes:
+    """Receive some bytes; none at the end, be it by a reset or because the port was closed from elsewhere.
 
     Cancellation:
         Nothing was received.
     """
-    await trio.lowlevel.checkpoint()
+    await trio.lowlevel.checkpoint()  # a peer that always has something to say must not keep others waiting
     try:
-        while (data := port.try_receive(MOST_BYTES)) is None:
+        while (data := port.try_receive(limit)) is None:
             await port.wait_readable()
-    except (trio.BrokenResourceError, trio.ClosedResourceError) as gone:
-        raise Left from gone
-    if not data:
-        raise Left
+    except (trio.BrokenResourceError, trio.ClosedResourceError):
+        return b""
     return data

@@ -630,7 +630,7 @@ async def flood(peer: Peer, piece: bytes, seconds: float) -> None:
         while True:
             if not peer.port.try_send(piece):
                 await peer.port.wait_writable()
-            await trio.sleep(0.001)
+            await trio.sleep(0.01)
 
 
 @pytest.mark.parametrize("piece", [frame(PING), frame(PONG), text("x")], ids=["pings", "pongs", "messages"])

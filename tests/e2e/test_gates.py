@@ -7,6 +7,7 @@ import os
 import signal
 import ssl
 import subprocess
+import sys
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -219,6 +220,22 @@ def test_hangup_changes_certificate_and_credentials_under_a_running_call(tmp_pat
 
     assert ("wss://" in url, running.returncode, "Traceback" in log) == (True, 0, False)
     assert found == [None, None, 401, None, None, 401, True, True]
+
+
+def test_a_terminal_that_is_closed_ends_the_server(tmp_path: Path) -> None:
+    ours, theirs = os.openpty()
+    command = [sys.executable, "-m", "callflow", "serve", ECHO, "--port", "0", "--log-json"]
+    environment = {"PYTHONPATH": str(ROOT), "PATH": "/usr/bin:/bin", "HOME": str(tmp_path)}
+    setsid = ["setsid", "--ctty", *command]  # a session whose terminal this is, as in a window of its own
+    with subprocess.Popen(
+        setsid, cwd=tmp_path, env=environment, text=True, stdin=theirs, stdout=-1, stderr=-1
+    ) as running:
+        os.close(theirs)
+        wait_for("--url", running)
+        os.close(ours)
+        _, log = running.communicate(timeout=20)
+
+    assert (running.returncode, '"server stopped"' in log, '"reloaded"' in log) == (0, True, False)
 
 
 # Operators.
