@@ -17,6 +17,7 @@ from callflow.call.call import CallTask
 from callflow.call.delays import STEPS, Delays
 from callflow.server.door import Door
 from callflow.server.registry import Registry
+from callflow.server.screening import Screening
 from callflow.session.inputs import Verdict
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
@@ -86,10 +87,12 @@ class Metrics:
     Args:
         door: Who came, and who was sent away.
         registry: The calls that there are.
+        screening: Whose streams were turned away at their start.
     """
 
     door: Door
     registry: Registry
+    screening: Screening
     _past: Sums = field(init=False, factory=Sums)
 
     def over(self, task: CallTask) -> None:
@@ -173,6 +176,13 @@ METRICS = (
         ("kind",),
         "Connections that were sent away.",
         lambda m, _: _by("kind", m.door.refused),
+    ),
+    Metric(
+        "callflow_turned_away_total",
+        "counter",
+        ("reason",),
+        "Streams that were turned away at their start.",
+        lambda m, _: _by("reason", m.screening.refused),
     ),
     Metric(
         "callflow_connections_failed_total",

@@ -120,7 +120,7 @@ class Server:
             awaited=lambda: bool(self.registry.calls.detached),
             origins=frozenset(settings.origins),
         )
-        self.metrics = Metrics(self.door, self.registry)
+        self.metrics = Metrics(self.door, self.registry, self.screening)
         self.admin = make_admin_door(make_admin_app(self.metrics), read_admin_entry(settings, self.door.entry))
         self.reloader = Reloader(self.door, self.admin, settings)
         self.going_down = Drain(

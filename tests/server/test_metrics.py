@@ -17,6 +17,7 @@ from callflow.call.delays import Delays
 from callflow.line import Conditions, place_call
 from callflow.server.metrics import METRICS, Labels, Metric, Metrics, _lines_of
 from callflow.server.serve import Server
+from callflow.server.settings import Settings
 from examples.echo import echo
 from tests.call.far_end import OPENING, dialled, text
 from tests.call.stage import QUIET, Stage, serving, write_prompts
@@ -203,3 +204,12 @@ async def test_strangers_are_shown_by_kind(autojump_clock: MockClock) -> None:
         "callflow_odd_total": {(("verdict", "odd"),): 1, (("verdict", "ignored"),): 0, (("verdict", "fault"),): 0},
         "callflow_connections_failed_total": {(): 0},
     }
+
+
+async def test_a_stream_that_is_turned_away_at_its_start_is_shown(autojump_clock: MockClock) -> None:
+    async with serving(echo, settings=Settings(accounts=("mine",))) as stage:
+        async with calling(stage) as phone:  # of another account
+            await phone.ended.wait()
+        shown = some(stage.server.metrics, "callflow_turned_away_total", "callflow_calls_started_total")
+
+    assert shown == {"callflow_turned_away_total": {(("reason", "account"),): 1}, "callflow_calls_started_total": {}}
