@@ -8,6 +8,7 @@ come are bounded, the oldest going first.
 from __future__ import annotations
 
 import enum
+import math
 from collections import Counter, OrderedDict
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Protocol, TypeVar
@@ -62,6 +63,8 @@ class Announcements:
     _waiting: OrderedDict[str, _Announced] = Factory(OrderedDict)
     _come: dict[str, _Announced] = Factory(dict)
     """Those whose call has begun."""
+    _renewed: OrderedDict[str, float] = Factory(OrderedDict)
+    """When calls whose stream is over were named again."""
     _deciding: dict[tuple[str, Asked], trio.Event] = Factory(dict)
 
     def __len__(self) -> int:
@@ -70,7 +73,15 @@ class Announcements:
         return len(self._waiting)
 
     def __contains__(self, call_sid: str) -> bool:
-        return self._find(call_sid) is not None
+        renewed_at = self._renewed.get(call_sid, -math.inf)
+        return self._find(call_sid) is not None or renewed_at >= trio.current_time() - self.orphan
+
+    def renew(self, call_sid: str) -> None:
+        """Expect another stream of a call that had one: a Passthru behind the one may stand before the other."""
+        self._renewed[call_sid] = trio.current_time()
+        self._renewed.move_to_end(call_sid)
+        if len(self._renewed) > MOST_ANNOUNCED:
+            self._renewed.popitem(last=False)
 
     def told_of(self, call_sid: str) -> Mapping[str, str]:
         """Give what was said of a call before its stream, and what the flow's functions added."""
@@ -80,6 +91,7 @@ class Announcements:
     def begun(self, call_sid: str) -> None:
         """A call has begun: its announcement is kept until it is over."""
         self._forget_orphans()
+        self._renewed.pop(call_sid, None)
         known = self._waiting.pop(call_sid, None)
         if known is not None:
             self._come[call_sid] = known

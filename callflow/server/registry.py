@@ -110,6 +110,8 @@ class Registry:
             self.flagged["unknown flow"] += 1
             return 200
         branch = self._branch(report)
+        if branch is not None and not self.calls.of(report.call_sid):
+            self.announcements.renew(report.call_sid)
         if report.after_stream:
             self._take_report(report)
             if branch is None:

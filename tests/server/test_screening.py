@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import logging
+from collections import Counter
 from typing import Any
 
 import pytest
 import trio
 from trio.testing import MockClock
 
+from callflow.server.announcements import MOST_ANNOUNCED, Announcements
 from callflow.server.settings import Settings
 from tests.call.stage import left_over, serving
 from tests.server.doors import SID, basic, get, make_flow, refusal, ring_at, url_of
@@ -154,6 +156,33 @@ async def test_a_call_that_was_announced_may_begin(path: str, autojump_clock: Mo
         refused = [await refusal(stage, call_sid=call_sid) for call_sid in (SID, "unheard-of")]
 
     assert (refused, stage.server.screening.refused["announcement"]) == ([None, 1008], 1)
+
+
+BEHIND = {"Stream[Status]": "completed", "Stream[DisconnectedBy]": "bot"}
+
+
+@pytest.mark.parametrize("said", [{}, BEHIND])
+@pytest.mark.parametrize(("pause", "code"), [(59.0, None), (61.0, 1008)])
+async def test_a_passthru_between_two_streams_of_a_call_announces_the_second(
+    said: dict[str, str], pause: float, code: int | None, autojump_clock: MockClock
+) -> None:
+    async with serving(make_flow(), settings=Settings(announced_only=True)) as stage:
+        await get(stage, "/passthru")
+        refused = [await refusal(stage)]
+        await stage.server.registry.wait_no_calls()
+        await get(stage, "/passthru", **said)
+        await trio.sleep(pause)
+        refused.append(await refusal(stage))
+
+    assert (refused, stage.server.registry.counts()["announced"]) == ([None, code], 0)
+
+
+async def test_calls_that_are_named_again_do_not_pile_up(autojump_clock: MockClock) -> None:
+    announcements = Announcements(Counter(), orphan=60.0)
+    for number in range(MOST_ANNOUNCED + 1):
+        announcements.renew(f"c{number}")
+
+    assert ["c0" in announcements, "c1" in announcements, len(announcements)] == [False, True, 0]
 
 
 async def test_an_announcement_lasts_as_long_as_any_call_of_its_name(autojump_clock: MockClock) -> None:
