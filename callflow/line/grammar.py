@@ -31,8 +31,10 @@ from callflow.line.steps import (
     Press,
     Quiet,
     Reach,
+    Reconnect,
     Ring,
     Step,
+    TakeOver,
     Wait,
     Way,
 )
@@ -249,6 +251,8 @@ GRAMMAR: Mapping[str, tuple[type[Step], Sequence[Slot]]] = {
     "quiet": (Quiet, (_Time("within", "within", needed=True), _Choice("of", _members(Act), "of"))),
     "hangup": (HangUp, ()),
     "drop": (Drop, ()),
+    "reconnect": (Reconnect, ()),
+    "takeover": (TakeOver, ()),
     "ended": (Ended, (_Choice("by", _members(Ender), "by"), _WITHIN)),
     "branch": (Branch, (_Choice("way", _members(Way), needed=True),)),
 }

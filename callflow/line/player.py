@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Awaitable, Callable, Iterator, Mapping
+from itertools import dropwhile
 from pathlib import Path
 from typing import TypeVar, assert_never
 
@@ -38,9 +39,11 @@ from callflow.line.steps import (
     Press,
     Quiet,
     Reach,
+    Reconnect,
     Ring,
     Script,
     Step,
+    TakeOver,
     Wait,
     Way,
 )
@@ -176,7 +179,7 @@ class _Caller:
             await self._hang_up(HangUp())
         return outcomes
 
-    async def _take(self, step: Step) -> str:  # noqa: PLR0911 - one row a verb
+    async def _take(self, step: Step) -> str:  # noqa: PLR0911, PLR0912 - one row a verb
         match step:
             case Ring():
                 return ""
@@ -198,6 +201,8 @@ class _Caller:
                 return await self._quiet(step)
             case HangUp() | Drop():
                 return await self._hang_up(step)
+            case Reconnect() | TakeOver():
+                return await self._come_back(step)
             case Ended():
                 return await self._end(step)
             case Branch():
@@ -227,9 +232,24 @@ class _Caller:
         with self._doing(Deed(step, self.phone.now)):
             if isinstance(step, HangUp):
                 await self.phone.hang_up()
+            elif self._comes_back_after(step):
+                self.phone.lose()
             else:
                 self.phone.drop()
         return ""
+
+    def _comes_back_after(self, drop: Drop) -> bool:
+        rest = dropwhile(lambda step: step is not drop, self.script.steps)
+        return any(isinstance(step, Reconnect) for step in rest)
+
+    async def _come_back(self, step: Reconnect | TakeOver) -> str:
+        with self._doing(Deed(step, self.phone.now)):
+            try:
+                if isinstance(step, TakeOver):
+                    return await self._do(self.phone.take_over())
+                return await self._do(self.phone.reconnect())
+            except NotAnswered as silent:
+                return str(silent)
 
     @contextlib.contextmanager
     def _doing(self, deed: Deed) -> Iterator[Deed]:

@@ -141,6 +141,18 @@ class Playout:
         self._settle_cleared_marks(at)
         self._run(at)
 
+    def cut_off(self, at: float) -> None:
+        """The line is gone, and the buffer with it: nothing more of it is heard, and no mark is due any more."""
+        self._run(at)
+        playing, self._playing = self._playing, None
+        thrown_away = [*self._waiting, playing.payload[playing.heard_bytes :] if playing else b""]
+        self.cleared_bytes += sum(map(len, thrown_away))
+        self._arrived = self._finished
+        self._ended_at, self._unbroken = at, False
+        self._waiting.clear()
+        self._marks.clear()
+        self._facts.clear()
+
     def _settle_cleared_marks(self, at: float) -> None:
         for pending in [pending for pending in self._marks if pending.after > self._arrived]:
             pending.after = self._arrived

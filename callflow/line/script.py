@@ -26,9 +26,11 @@ from callflow.line.steps import (
     Play,
     Press,
     Quiet,
+    Reconnect,
     Ring,
     Script,
     Step,
+    TakeOver,
 )
 from callflow.line.words import Words
 
@@ -132,12 +134,15 @@ def _read_slots(slots: Sequence[Slot], words: Words) -> dict[str, Any]:
 
 def _misplaced(step: Step, before: list[Step]) -> str:
     """Say why a step cannot stand after these and what to do about it, or nothing."""
-    gone = next((earlier.line for earlier in before if isinstance(earlier, HangUp | Drop)), 0)
+    last = next((earlier for earlier in reversed(before) if isinstance(earlier, HangUp | Drop | Reconnect)), None)
+    gone = last.line if isinstance(last, HangUp | Drop) else 0
     acts = {ACTS[type(earlier)] for earlier in before if type(earlier) in ACTS}
     match step:
         case Ring() if before:
             return "'ring' begins a call; make it the first step"
-        case Press() | Enter() | Play() | HangUp() | Drop() if gone:
+        case Reconnect() if not isinstance(last, Drop):
+            return "no line is lost here; write drop above it"
+        case Press() | Enter() | Play() | HangUp() | Drop() | TakeOver() if gone:
             return f"the caller has gone in line {gone}; move that line below this one"
         case Quiet(of=act) if not acts or (act and act not in acts):
             done = "keys, type or play" if act is None else "keys or type" if act is Act.KEYS else "play"
@@ -147,12 +152,7 @@ def _misplaced(step: Step, before: list[Step]) -> str:
     return ""
 
 
-_NOT_YET = ("reconnect", "takeover")
-
-
 def _unknown(verb: str) -> str:
-    if verb in _NOT_YET:
-        return f"{verb!r} is not yet there: resuming a call comes with reconnect support; leave the line out"
     if verb == "say":
         return "a script has no voice of its own; record the words and write: play FILE.wav"
     near = difflib.get_close_matches(verb, [*GRAMMAR, *HEADER], n=1)

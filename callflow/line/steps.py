@@ -143,6 +143,20 @@ class Drop:
     line: int = _line()
 
 
+@frozen
+class Reconnect:
+    """``reconnect``: Exotel comes back on another connection, with the same call and another stream."""
+
+    line: int = _line()
+
+
+@frozen
+class TakeOver:
+    """``takeover``: the same while the first connection is there and silent."""
+
+    line: int = _line()
+
+
 @frozen(kw_only=True)
 class Ended:
     """``ended``: the call is over."""
@@ -160,7 +174,7 @@ class Branch:
     line: int = _line()
 
 
-Step = Ring | Hear | Press | Enter | Play | Wait | Reach | Quiet | HangUp | Drop | Ended | Branch
+Step = Ring | Hear | Press | Enter | Play | Wait | Reach | Quiet | HangUp | Drop | Reconnect | TakeOver | Ended | Branch
 """Every kind of step."""
 
 Expectation = Hear | Reach | Quiet | Ended | Branch

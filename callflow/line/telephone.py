@@ -12,13 +12,13 @@ from __future__ import annotations
 
 import math
 from collections import deque
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from random import Random
 from typing import Literal
 
 import trio
-from attrs import frozen
+from attrs import evolve, frozen
 from trio_websocket import ConnectionClosed
 
 from callflow.errors import CallEnded, MalformedMessage
@@ -39,6 +39,10 @@ LINGER_SECONDS = 3.0
 """How long a line that breaks R14 stays after ``stop``."""
 
 _NO_CLOSE_FRAME = 1006
+
+
+Another = Callable[[], Awaitable[Link]]
+"""Opens one more connection for the same call, and has it listened to."""
 
 
 @frozen
@@ -69,7 +73,9 @@ class Telephone:
     Moments are seconds since the call was answered. Waiting methods end at the latest when the call does.
     """
 
-    def __init__(self, link: Link, start: Start, profile: Profile, random: Random) -> None:
+    def __init__(
+        self, link: Link, start: Start, profile: Profile, random: Random, another: Another | None = None
+    ) -> None:
         self.call_sid = start.call_sid
         self.stream_sid = start.stream_sid
         self.form: AudioFormat = profile.form
@@ -87,7 +93,15 @@ class Telephone:
         """Who ended the call; ``network`` is a connection that went without a close frame. None while it lives."""
         self.close_code: int | None = None
         """The WebSocket's; 1006 where there was no close frame. None while the call lives."""
+        self.links = 1
+        """How many streams the call has had."""
+        self.is_lost = False
+        """Whether the line is lost, and the call waits for ``reconnect``."""
         self._link = link
+        self._another = another
+        self._start = start
+        self._random = random
+        self._sending = trio.CancelScope()
         self._profile = profile
         self._sender = Sender(start, profile, random)
         self._outbox: deque[str] = deque([*self._sender.connected(), *self._sender.start()])
@@ -190,7 +204,7 @@ class Telephone:
         if not self._leaving and not self.ended.is_set():
             self._leaving = True
             self._post(self._sender.stop())
-        with trio.move_on_after(0 if self._link.wire.deaf else CLOSE_SECONDS):
+        with trio.move_on_after(0 if self._link.wire.deaf or self.is_lost else CLOSE_SECONDS):
             await self.ended.wait()
         self._end("caller", _NO_CLOSE_FRAME)
 
@@ -198,6 +212,58 @@ class Telephone:
         """Lose the connection at once, by a reset."""
         self._link.wire.port.close(reset=True)
         self._end("network", _NO_CLOSE_FRAME)
+
+    def lose(self) -> None:
+        """Lose the connection by a reset, and stay on the telephone: ``reconnect`` comes back."""
+        self._break_off()
+        self._link.wire.port.close(reset=True)
+
+    async def reconnect(self) -> None:
+        """Come back on another connection: the same call, on a stream of another name.
+
+        What was pressed and said while there was no line is not made up for.
+
+        Raises:
+            CallEnded: The call is over.
+            NotAnswered: No handshake succeeded.
+
+        Cancellation:
+            The line stays lost.
+        """
+        assert self._another is not None, "place_call gives it"
+        self._check_live("reconnect")
+        link = await self._another()
+        self._check_live("reconnect")
+        self.stream_sid = _draw_sid(self._random)
+        self._sender = Sender(evolve(self._start, stream_sid=self.stream_sid), self._profile, self._random)
+        self._outbox = deque([*self._sender.connected(), *self._sender.start()])
+        self._voice.hold_its_tongue(self.now)
+        self._link, self.is_lost = link, False
+        self.links += 1
+        self._nudge.unpark_all()
+        await self._posted()
+
+    async def take_over(self) -> None:
+        """Come on another connection while the first one is there and silent, as after a path that broke unnoticed.
+
+        Raises:
+            CallEnded: The call is over.
+            NotAnswered: No handshake succeeded.
+
+        Cancellation:
+            The line is lost.
+        """
+        self._check_live("take_over")
+        self._link.wire.deaf = True
+        self._break_off()
+        await self.reconnect()
+
+    def _break_off(self) -> None:
+        self.is_lost = True
+        self._sending.cancel()
+        self._outbox.clear()
+        self.playout.cut_off(self.now)
+        self._facts.unpark_all()
 
     def go_deaf(self) -> None:
         """Become a half-open connection: from now on nothing is read, answered or sent, but TCP stays."""
@@ -207,16 +273,18 @@ class Telephone:
 
     # The tasks.
 
-    async def listen(self) -> None:
-        """Take in what the server sends, until the connection is over. Never waits for anything else."""
+    async def listen(self, link: Link) -> None:
+        """Take in what the server sends on one link, until that is over. Never waits for anything else."""
         code = _NO_CLOSE_FRAME
         try:
             while True:
-                self._take(await self._link.socket.get_message())
+                text = await link.socket.get_message()
+                if link is self._link and not self.is_lost:
+                    self._take(text)
         except ConnectionClosed as closed:
             if closed.reason is not None:  # it is None where trio-websocket's reader failed itself
                 code = int(closed.reason.code)
-        if not self._closing:
+        if link is self._link and not self.is_lost and not self._closing:
             self._end(("network" if code == _NO_CLOSE_FRAME else "server"), code)
 
     def _take(self, text: str | bytes) -> None:
@@ -237,10 +305,15 @@ class Telephone:
 
     async def talk(self) -> None:
         """Send Exotel's messages in time, until the call is over. The only one that writes."""
-        while not self.ended.is_set() and not self._link.wire.deaf:
+        while not self.ended.is_set() and (self.is_lost or not self._link.wire.deaf):
+            if self.is_lost:
+                await self._nudge.park()
+                continue
             if not self._leaving:
                 self._collect(self.now)
             await self._flush()
+            if self.is_lost:
+                continue
             if self._leaving:
                 await self._leave()
             else:
@@ -256,13 +329,15 @@ class Telephone:
             self._outbox.extend(self._sender.media(self._voice.next_frame(), frame_at))
 
     async def _flush(self) -> None:
-        while self._outbox and not self._link.wire.deaf:
-            try:
-                await self._link.socket.send_message(self._outbox[0])
-            except ConnectionClosed:  # the listening task sees it as well, and ends the call
-                self._outbox.clear()
-                return
-            self._note("in", self._outbox.popleft())
+        with trio.CancelScope() as self._sending:
+            while self._outbox and not self._link.wire.deaf:
+                try:
+                    await self._link.socket.send_message(self._outbox[0])
+                except ConnectionClosed:  # the listening task sees it as well, and ends the call
+                    self._outbox.clear()
+                    return
+                if self._outbox:  # else the line was lost meanwhile
+                    self._note("in", self._outbox.popleft())
 
     async def _rest(self) -> None:
         """Sleep until something is due, or somebody nudges."""
@@ -286,7 +361,7 @@ class Telephone:
     # Small things.
 
     def _post(self, texts: list[str]) -> None:
-        if not self._link.wire.deaf:
+        if not self._link.wire.deaf and not self.is_lost:
             self._outbox.extend(texts)
         self._nudge.unpark_all()
 
@@ -373,8 +448,15 @@ async def place_call(  # noqa: PLR0913 - what a call has, all of it by keyword a
     )
     with alone():
         async with trio.open_nursery() as nursery:
-            phone = Telephone(await connect(nursery, dial, upgrade, profile), start, profile, source)
-            nursery.start_soon(phone.listen)
+
+            async def another() -> Link:
+                link = await connect(nursery, dial, upgrade, profile)
+                nursery.start_soon(phone.listen, link)
+                return link
+
+            first = await connect(nursery, dial, upgrade, profile)
+            phone = Telephone(first, start, profile, source, another)
+            nursery.start_soon(phone.listen, first)
             nursery.start_soon(phone.talk)
             try:
                 yield phone

@@ -33,8 +33,10 @@ from callflow.line.steps import (
     Press,
     Quiet,
     Reach,
+    Reconnect,
     Script,
     Step,
+    TakeOver,
 )
 
 CUT_COLUMN = 58
@@ -62,7 +64,7 @@ class Entered:
 class Deed:
     """Something that the caller did."""
 
-    step: Press | Enter | Play | HangUp | Drop
+    step: Press | Enter | Play | HangUp | Drop | Reconnect | TakeOver
     start: float
     """Seconds since the answer."""
     end: float = math.inf
@@ -120,7 +122,8 @@ class Teller:
             yield f"{at:5.1f}  {text}"
 
     def _end(self, talk: Conversation) -> None:
-        gone = any(isinstance(deed.step, HangUp | Drop) for deed in talk.deeds)
+        line = [deed.step for deed in talk.deeds if isinstance(deed.step, HangUp | Drop | Reconnect)]
+        gone = bool(line) and not isinstance(line[-1], Reconnect)
         if talk.ended and not gone and not self._ended:
             self._write(talk.ended_at, f"  {talk.ended}")
             self._ended = True
@@ -305,6 +308,10 @@ def _deed(deed: Deed) -> str:
             return "▶ hangs up"
         case Drop():
             return "▶ loses the line"
+        case Reconnect():
+            return "▶ is back, on another line"
+        case TakeOver():
+            return "▶ loses the line without a sign, and is back on another"
         case _:
             assert_never(deed.step)
 

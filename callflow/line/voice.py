@@ -75,6 +75,11 @@ class Voice:
             self.spoken.append(Segment(start, said, self._form.seconds(len(said))))
         return said + self._form.silence(size - len(said))
 
+    def hold_its_tongue(self, now: float) -> None:
+        """Go on with the next frame from now: while there was no line nothing was said."""
+        if self.frame_at < now:
+            self.frame_at = now + self._profile.frame_seconds
+
     def stop(self) -> None:
         """Break off: whoever waits for the end of an utterance need not wait any more."""
         for utterance in self._utterances:

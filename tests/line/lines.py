@@ -42,6 +42,8 @@ class Line:
         self.ended = trio.Event()
         self.ended_by: str | None = None
         self.close_code: int | None = None
+        self.lines: list[str] = []
+        """What became of its lines."""
         self.said: list[bytes] = []
         self._answered = trio.current_time()
         self._facts = trio.lowlevel.ParkingLot()
@@ -76,6 +78,19 @@ class Line:
 
     def drop(self) -> None:
         self._end("network", 1006)
+
+    def lose(self) -> None:
+        self.lines.append("lost")
+
+    async def reconnect(self) -> None:
+        await trio.lowlevel.checkpoint()
+        self._check("reconnect")
+        self.lines.append("back")
+
+    async def take_over(self) -> None:
+        await trio.lowlevel.checkpoint()
+        self._check("take_over")
+        self.lines.append("taken over")
 
     def _check(self, what: str) -> None:
         if self.ended.is_set():

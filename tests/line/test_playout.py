@@ -337,3 +337,13 @@ def test_whatever_comes_every_byte_and_every_mark_is_accounted_for(
     lost = set(sent) - set(names)
     assert names == [name for name in sent if name not in lost]
     assert not lost or profile.echoes_cleared_marks == "never"
+
+
+def test_a_line_that_is_lost_takes_its_buffer_with_it() -> None:
+    playout = Playout(AudioFormat())
+    for _ in range(3):
+        playout.media(bytes(3200), 0.0)
+    playout.mark("m", 0.0)
+    playout.cut_off(0.3)
+
+    assert (playout.heard_bytes, playout.waiting_bytes, playout.advance(5.0)) == (4800, 0, [])

@@ -200,3 +200,43 @@ async def test_calls_of_one_seed_are_alike(autojump_clock: MockClock) -> None:
     assert [(round(entry.at, 6), entry.text) for entry in one.log] == [
         (round(entry.at, 6), entry.text) for entry in other.log
     ]
+
+
+# Lines that are lost.
+
+
+async def test_a_line_that_is_back_is_the_same_call_on_another_stream(autojump_clock: MockClock) -> None:
+    async with ringing(call_sid="c1") as (phone, bot):
+        await phone.wait(0.5)
+        first = phone.stream_sid
+        phone.lose()
+        await phone.press("1")
+        await phone.wait(2.0)
+        await phone.reconnect()
+        await phone.press("2")
+        await phone.wait(0.1)
+        starts = [message for _, message in bot.read if isinstance(message, Start)]
+
+    assert [(start.call_sid, start.stream_sid) for start in starts] == [("c1", first), ("c1", phone.stream_sid)]
+    assert [key.digit for _, key in bot.read if isinstance(key, Dtmf)] == ["2"]
+    assert (first != phone.stream_sid, phone.links, phone.ended_by) == (True, 2, "caller")
+
+
+async def test_a_line_that_is_taken_over_falls_silent_and_stays_open(autojump_clock: MockClock) -> None:
+    async with ringing() as (phone, bot):
+        await phone.wait(0.5)
+        await phone.take_over()
+        await phone.wait(0.5)
+        open_lines = phone.links, phone.ended.is_set()
+        starts = [message for _, message in bot.read if isinstance(message, Start)]
+
+    assert (open_lines, len(starts)) == ((2, False), 2)
+
+
+async def test_who_hangs_up_on_a_lost_line_has_hung_up(autojump_clock: MockClock) -> None:
+    async with ringing() as (phone, _):
+        await phone.wait(0.5)
+        phone.lose()
+        await phone.hang_up()
+
+    assert (phone.ended_by, phone.close_code) == ("caller", 1006)
