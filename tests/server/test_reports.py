@@ -274,3 +274,25 @@ def test_the_calls_of_one_sid_do_not_pile_up() -> None:
         reports.begun("c", f"id{number}", "bank")
 
     assert (len(reports.calls_of("c")), reports.calls_of("c")[-1]) == (MOST_CALLS, f"id{MOST_CALLS}")
+
+
+# A call that waits for its line.
+
+
+@pytest.mark.parametrize(
+    ("named", "seconds", "who"),
+    [("its own", 1.0, EndedBy.CALLER), ("another", 10.0, EndedBy.NETWORK)],
+)
+async def test_a_call_that_waits_for_its_line_is_over_when_its_stream_is_reported(
+    named: str, seconds: float, who: EndedBy, autojump_clock: MockClock
+) -> None:
+    async with serving(make_flow()) as stage, ring_at(stage) as phone:
+        await phone.wait(1.0)
+        phone.drop()
+        lost_at = trio.current_time()
+        await trio.sleep(1.0)
+        await get(stage, "/passthru", **after(phone.stream_sid if named == "its own" else "another"))
+        await stage.server.registry.wait_no_calls()
+        waited = round(trio.current_time() - lost_at, 3)
+
+    assert (stage.record.cause, stage.record.ended_by, waited) == (EndCause.PEER_GONE, who, seconds)

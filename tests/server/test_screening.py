@@ -208,3 +208,32 @@ async def test_an_announcement_is_for_one_call(autojump_clock: MockClock) -> Non
             await stage.server.registry.wait_no_calls()
 
     assert refused == [None, 1008]
+
+
+# A line that was lost.
+
+
+async def test_a_call_that_waits_for_its_line_is_given_to_no_other_token(autojump_clock: MockClock) -> None:
+    async with serving(make_flow(), settings=CLOSED) as stage:
+        url, other = await url_of(stage), await url_of(stage, CallSid="another")
+        async with ring_at(stage, url) as lost:
+            await lost.wait(1.0)
+            lost.drop()
+            await trio.sleep(0.5)
+            refused = [await refusal(stage, other), await refusal(stage, url)]
+        await stage.server.registry.wait_no_calls()
+
+    assert (refused, stage.record.links) == ([1008, None], 2)
+
+
+async def test_a_call_that_waits_for_its_line_needs_no_other_announcement(autojump_clock: MockClock) -> None:
+    async with serving(make_flow(), settings=Settings(announced_only=True)) as stage:
+        await get(stage, "/passthru")
+        async with ring_at(stage) as lost:
+            await lost.wait(1.0)
+            lost.drop()
+            await trio.sleep(0.5)
+            refused = await refusal(stage)
+        await stage.server.registry.wait_no_calls()
+
+    assert (refused, stage.record.links) == (None, 2)
