@@ -13,15 +13,19 @@ from callflow.errors import (
     SettingsError,
     UndeclaredMove,
 )
-from callflow.flow.call import Call, EndedCall, Playback, Previous, Resumed, Speaker, Speech, Started
+from callflow.flow.call import Call, EndedCall, LimitNear, Playback, Previous, Resumed, Speaker, Speech, Started
 from callflow.flow.collect import CollectDigits
+from callflow.flow.confirm import Confirm
 from callflow.flow.flow import Flow
 from callflow.flow.hangup import Hangup
-from callflow.flow.keys import Failed
+from callflow.flow.keys import Again, Failed
+from callflow.flow.marks import activity, key, on
 from callflow.flow.menu import Menu
+from callflow.flow.prompts import Prompt
 from callflow.flow.say import Say
 from callflow.flow.secret import Secret
-from callflow.flow.state import State, key
+from callflow.flow.state import State
+from callflow.flow.subflow import Done, GaveUp, SubFlow
 from callflow.flow.verdict import StreamTo, Verdict
 from callflow.session.inputs import EndCause, EndedBy
 from callflow.session.playout import Fate, Heard
@@ -37,13 +41,22 @@ __all__ = [
     "Say",
     "Menu",
     "CollectDigits",
+    "Confirm",
+    "SubFlow",
+    "Done",
+    "GaveUp",
     "Hangup",
+    "Again",
+    "Prompt",
     "key",
+    "on",
+    "activity",
     # What handlers are given
     "Call",
     "Started",
     "Previous",
     "Resumed",
+    "LimitNear",
     "Dtmf",
     "Failed",
     "Secret",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import inspect
 import re
+import types
 from pathlib import Path
 
 import pytest
@@ -52,6 +53,7 @@ def test_every_exported_name_is_there_and_documented(name: str) -> None:
 
 @pytest.mark.parametrize("name", callflow.__all__)
 def test_every_exported_name_says_that_it_is_of_callflow(name: str) -> None:
-    module = getattr(getattr(callflow, name), "__module__", "callflow")
+    exported = getattr(callflow, name)
+    module = "callflow" if isinstance(exported, types.UnionType) else getattr(exported, "__module__", "callflow")
 
     assert re.fullmatch(r"callflow(\.[a-z]\w*)*", module)

@@ -101,6 +101,8 @@ class Driver:
         self.connected: Mapping[str, str] = {}
         """Custom parameters that came with ``connected`` (D12)."""
         self.messages_in = 0
+        self.unwanted = 0
+        """Posted events and beats of timers that no state wanted; the engine counts them."""
         self.media_in = 0
         self.media_out = 0
         self.mark_delays = Delays()

@@ -8,28 +8,33 @@ scheduler. This is one of two places that catch ``Exception``: user code may rai
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
-from typing import Generic, assert_never
+from collections.abc import Callable, Iterator
+from functools import partial
+from operator import itemgetter
+from typing import Any, Generic, assert_never
 
 import trio
 from attrs import frozen
 
 from callflow.call.driver import Driver
+from callflow.call.handlers import Failed, ask, begin, check_again, failed, make, moved, prompt_of
 from callflow.call.hearing import Hearing
 from callflow.call.journal import Kind
-from callflow.call.live import LiveCall, ended_by
-from callflow.call.mailbox import Event, KeyCame, PlaybackSettled, RunEnded, SpeechCame, TapFailed
+from callflow.call.level import Came, Left, Level, Tell, enter, wants_event, wants_key, wants_timer, with_hook
+from callflow.call.live import ACTIVITY, LiveCall, ended_by
+from callflow.call.mailbox import Event, KeyCame, PlaybackSettled, Posted, RunEnded, SpeechCame, TapFailed
 from callflow.call.outage import Outage
-from callflow.call.playback import LivePlayback
 from callflow.call.typed import TypedKeys
-from callflow.errors import FlowError, UndeclaredMove
-from callflow.flow.call import CUT_BY_KEY, CUT_BY_SPEECH, BargeIn, D, EndedCall, Resumed
-from callflow.flow.conduct import WAIT, Conduct, Deliver, Finish, Speak, Step, Wait
-from callflow.flow.definition import overrides
+from callflow.errors import FlowError
+from callflow.flow.call import CUT_BY_KEY, CUT_BY_SPEECH, BargeIn, D, EndedCall, LimitNear, Resumed, Speech
+from callflow.flow.conduct import WAIT, Deliver, Finish, Go, Speak, Step, Wait
 from callflow.flow.flow import Flow
+from callflow.flow.keys import Again
+from callflow.flow.marks import ACTIVITY_ATTRIBUTE, marked
 from callflow.flow.prompts import Prompt
 from callflow.flow.secret import DOT
 from callflow.flow.state import State
+from callflow.flow.subflow import Done, GaveUp, SubFlow
 from callflow.session.inputs import EndCause
 from callflow.wire.messages import Dtmf
 
@@ -39,6 +44,10 @@ _DEADLINE = "state"
 _LEAVING = "leaving a state"
 
 
+_Next = Step | Tell | Came
+"""What the engine does next: a step of the state's conduct, or one that its conduct knows nothing of."""
+
+
 @frozen
 class LastWords:
     """What a call that is taken from its flow still hears, and how it is closed."""
@@ -46,10 +55,6 @@ class LastWords:
     prompt: Prompt
     cause: EndCause
     code: int
-
-
-class _Failed(Exception):
-    """User code raised; the call cannot go on. A signal inside this module."""
 
 
 class Engine(Generic[D]):
@@ -68,18 +73,18 @@ class Engine(Generic[D]):
         self._typed = TypedKeys(self._note_key)
         self._skipped: set[type[State[D]]] = set()
         """States that were not spoken because of the keys that are held."""
-        self._state: State[D] = object.__new__(flow.start)  # its class says where the call is; ``run`` makes it
+        self._first: State[D] = object.__new__(flow.start)  # its class says where the call is; ``run`` makes it
         self._is_made = False
-        self._visit = 0
+        self._visits = 0
         """How many states were entered: a number for each time, so that what ``run`` returns can be told apart."""
-        self._conduct: Conduct = Conduct()
-        self._own_prompt: LivePlayback | None = None
-        """The prompt of the state's conduct; what ``run`` plays is none of it."""
+        self._levels: list[Level] = []
+        """Where the call is, the outermost first; kept when a state is left until the next is entered."""
         self._outage: Outage | None = None
         """Set from the loss of the line until the flow was told that it is back: nothing else happens meanwhile."""
-        self._failed: _Failed | None = None
+        self._failed: Failed | None = None
         self._last_words: LastWords | None = None
-        self._life = trio.CancelScope()
+        self._recovered = False
+        """Whether one error of this call was taken by the flow; the second ends the call (L10)."""
         self.ended = trio.Event()
         """Set when the flow is over, or when a state that has to end does not: nobody need wait for it longer."""
         driver.on_over = self._over
@@ -101,9 +106,9 @@ class Engine(Generic[D]):
         return self._call.data
 
     @property
-    def state(self) -> State[D]:
-        """The current state."""
-        return self._state
+    def state(self) -> State[Any]:
+        """The current state; in a sub-flow the innermost one."""
+        return self._levels[-1].state if self._levels else self._first
 
     async def run(self) -> None:
         """Run the flow to its end or the call's.
@@ -111,9 +116,9 @@ class Engine(Generic[D]):
         Cancellation:
             The current state is cancelled; ``on_hangup`` is not called.
         """
-        reached: State[D] | None = self._make()
-        while reached is not None and self._failed is None and self._last_words is None and not self._is_over():
-            reached = await self._live_in(reached)
+        left: Left | None = self._make()
+        while left is not None and left.to is not None and not self._is_taken():
+            left = await self._live_in(left.to, self._call, 0)
         if self._failed is None and self._last_words is not None:
             await self._say(self._last_words)
         if self._failed is None:
@@ -126,18 +131,23 @@ class Engine(Generic[D]):
             self._tell_hangup()
         self.ended.set()
 
+    def _is_taken(self) -> bool:
+        """Whether the call is its flow's no more."""
+        return self._failed is not None or self._last_words is not None or self._is_over()
+
     def interrupt(self, words: LastWords) -> None:
         """Take the call from its flow: leave the state as a move would, say *words* to their end, and close.
 
         The state that is left stays the current one: its ``on_hangup`` is called when the call is over. Without effect
         when it is over, was interrupted before, or is in a last state, which has words of its own.
         """
-        if self._is_over() or self._last_words is not None or self._state.final:
+        if self._is_taken() or self.state.final:
             return
         self._last_words = words
-        self._journal(Kind.STATE, "interrupted", state=type(self._state).__name__, by=words.cause.value)
-        self._leave()
-        self._life.cancel()
+        self._journal(Kind.STATE, "interrupted", state=type(self.state).__name__, by=words.cause.value)
+        if self._levels:
+            self._leave(self._levels[-1])
+            self._levels[0].scope.cancel()
         self._call.playbacks.release()
 
     async def _say(self, words: LastWords) -> None:
@@ -147,34 +157,33 @@ class Engine(Generic[D]):
         try:
             playback = self._call.begin(words.prompt, None)
         except (ValueError, FlowError) as wrong:
-            self._report(_failed("apology", wrong))
+            self._report(failed(self._levels[-1] if self._levels else None, "apology", wrong))
             playback = None
         while playback is not None and playback.entry.result is None:  # if it is lost with its line, so be it
             await self._driver.mailbox.wait()
             self._driver.mailbox.take()  # its fate comes with an event; nobody is left for keys and the like
         self._driver.hang_up(words.cause, words.code)
 
-    def _make(self) -> State[D]:
+    def _make(self) -> Left | None:
         """Make the call's data and its first state."""
         making = "data"
         try:
             self._call.make_data()
             making = "start"
-            self._state = self._flow.start()
+            self._first = self._flow.start()
             self._is_made = True
         except (Exception, SystemExit) as raised:  # noqa: BLE001  # user code; the call ends by it
-            self._fail(making, raised)
-        return self._state
-
-    def _fail(self, where: str, error: BaseException) -> None:
-        self._failed = _failed(where, error)
+            self._failed = failed(None, making, raised)
+            return None
+        return Left(0, self._first)
 
     def _is_over(self) -> bool:
         return self._driver.ended_at is not None
 
     def _over(self, cause: EndCause) -> None:
         """The call is over: pre-empt the state, whatever it does (L9)."""
-        self._life.cancel()
+        if self._levels:
+            self._levels[0].scope.cancel()
         self._call.playbacks.release()
         self._expect_end()
         if self._outage is not None:
@@ -182,51 +191,69 @@ class Engine(Generic[D]):
 
     # One state.
 
-    async def _live_in(self, state: State[D]) -> State[D] | None:
-        """Enter a state, run it until it is left, and return the next; None at the flow's end."""
+    async def _live_in(self, state: State[Any], call: LiveCall[Any], depth: int) -> Left | None:
+        """Enter a state, run it until it is left, and say where the call goes; None if it cannot go on."""
         if not await self._has_line():
             return None
-        self._state = state
-        self._visit += 1
-        self._journal(Kind.STATE, "entered", state=type(state).__name__, visit=self._visit)
-        reached: State[D] | None = None
+        del self._levels[depth:]
+        self._visits += 1
+        level = enter(state, call, depth, trio.current_time())
+        around = {"within": self._levels[-1].name} if self._levels else {}
+        self._journal(Kind.STATE, "entered", state=level.name, visit=self._visits, **around)
+        self._levels.append(level)
+        left: Left | None = None
         async with trio.open_nursery() as nursery:
-            self._life = nursery.cancel_scope
+            level.scope = nursery.cancel_scope
             try:
-                reached = await self._serve(state, nursery)
-            except _Failed as failed:
-                self._failed = failed  # kept as a value: an exception would leave the nursery wrapped in a group
-            self._leave()
+                left = await self._serve(level, nursery)
+            except Failed as wrong:  # kept as a value: an exception would leave the nursery wrapped in a group
+                left = self._recover(wrong)
+            self._leave(level)
             nursery.cancel_scope.cancel()
             self._call.playbacks.release()
         self._driver.deadlines.stop(_LEAVING)
-        return reached
+        return left
 
-    async def _serve(self, state: State[D], nursery: trio.Nursery) -> State[D] | None:
-        self._conduct = conduct = state.conduct(trio.current_time())
-        self._own_prompt = None
+    async def _serve(self, level: Level, nursery: trio.Nursery) -> Left | None:
+        state = level.state
         if state.options.typeahead == "drop":
             self._drop_keys()
-        if overrides(type(state), "run"):
-            nursery.start_soon(self._run, state)
-        step = conduct.enter(trio.current_time())
-        while True:
-            end = self._carry_out(step)
-            if end is not None:
-                return None if isinstance(end, Finish) else end
+        if level.has("run"):
+            nursery.start_soon(self._run, level)
+        for name, _ in marked(type(state), ACTIVITY_ATTRIBUTE):
+            nursery.start_soon(self._be_active, level, name)
+        if isinstance(state, SubFlow):
+            return await self._serve_inside(level, state)
+        step: _Next = level.conduct.enter(trio.current_time())
+        while (left := self._carry_out(level, step)) is None:
             step = await self._next_step()
+        return left
+
+    async def _serve_inside(self, level: Level, state: SubFlow[Any, Any]) -> Left | None:
+        """Run the flow inside a sub-flow until it is done, or until this level or one around it is left."""
+        to, call = begin(level, state)
+        while not isinstance(to, Done | GaveUp):
+            if self._is_over():
+                await trio.lowlevel.checkpoint()  # cancelled
+            left = await self._live_in(to, call, level.depth + 1)
+            if left is None or left.depth <= level.depth or left.to is None:
+                return left
+            to = left.to
+        del self._levels[level.depth + 1 :]
+        handler, brings = ("on_failed", to.why) if isinstance(to, GaveUp) else ("on_done", to.result)
+        return self._move(Tell(level, handler, (brings,)))
 
     def _drop_keys(self) -> None:
         self._typed.drop(len(self._driver.mailbox.take_keys()))
 
-    def _leave(self) -> None:
+    def _leave(self, level: Level) -> None:
         """Silence first: a slow clean-up of the state must not delay the clear."""
         self._call.playbacks.silence()
         self._driver.drop_taps()
         now = trio.current_time()
-        if self._conduct.secret:
+        if level.conduct.secret:
             self._typed.mask(now)
-        self._typed.expect_late(self._conduct.late_terminator, now)
+        self._typed.expect_late(level.conduct.late_terminator, now)
         self._driver.deadlines.stop(_DEADLINE)
         self._expect_end()
 
@@ -234,43 +261,82 @@ class Engine(Generic[D]):
         self._driver.deadlines.set(_LEAVING, trio.current_time() + self._driver.timing.leave, self._stuck)
 
     def _stuck(self) -> None:
-        name = type(self._state).__name__
+        name = type(self.state).__name__
         self._journal(Kind.ERROR, "does not end", state=name)
         logger.error("state does not end", extra={"call_id": self._call.call_id, "state": name})
         self._driver.hang_up(EndCause.APP_TIMEOUT, 1011)
         self.ended.set()
 
-    async def _run(self, state: State[D]) -> None:
-        visit = self._visit
+    async def _run(self, level: Level) -> None:
+        visit = self._visits
         try:
-            result = await state.run(self._call)
-        except* (Exception, SystemExit) as raised:  # noqa: BLE001  # user code; the engine ends the call by it
-            self._driver.mailbox.put(RunEnded(state, error=_only(raised)))
+            result = await level.state.run(level.call)
+        except* (Exception, SystemExit) as raised:  # noqa: BLE001  # user code; the flow or the end takes it
+            self._driver.mailbox.put(RunEnded(level.state, error=_only(raised)))
         else:
             to = "" if result is None else type(result).__name__
-            self._journal(Kind.STATE, "run returned", state=type(state).__name__, visit=visit, to=to)
-            self._driver.mailbox.put(RunEnded(state, result))
+            self._journal(Kind.STATE, "run returned", state=level.name, visit=visit, to=to)
+            self._driver.mailbox.put(RunEnded(level.state, result))
 
-    # Events, in order: keys typed ahead, the mailbox, the deadline.
+    async def _be_active(self, level: Level, name: str) -> None:
+        ACTIVITY.set(f"{level.name}.{name}")  # for this task and those that it starts
+        try:
+            await getattr(level.state, name)(level.call)
+        except* (Exception, SystemExit) as raised:  # noqa: BLE001  # user code; the flow or the end takes it
+            self._driver.mailbox.put(RunEnded(level.state, error=_only(raised), method=name))
 
-    async def _next_step(self) -> Step:
-        conduct = self._conduct
+    # Events, in order: keys typed ahead, the mailbox, what is due.
+
+    async def _next_step(self) -> _Next:
         while True:
             if self._is_over():
                 await trio.lowlevel.checkpoint()  # cancelled: what came in the same segment as the end is not handled
             if self._outage is not None:
                 return await self._sit_out(self._outage)
-            if self._listens() and (typed := self._typed.take()) is not None:
-                return self._press(Dtmf(digit=typed[0]), masked=typed[1])
+            if (step := self._typed_ahead()) is not None:
+                return step
             event = self._driver.mailbox.take()
             if event is not None:
                 return self._handle(event)
-            now = trio.current_time()
-            if conduct.deadline is not None and conduct.deadline <= now:
-                self._journal(Kind.TIMER, "due", state=type(self._state).__name__)
-                return conduct.due(now)
-            self._set_deadline(conduct.deadline)
+            due = min(self._timers(), key=itemgetter(0), default=None)  # of one instant the first of them
+            if due is not None and due[0] <= trio.current_time():
+                return due[1]()
+            self._set_deadline(None if due is None else due[0])
             await self._driver.mailbox.wait()
+
+    def _timers(self) -> Iterator[tuple[float, Callable[[], _Next]]]:
+        """Give what the flow waits for: when it is due, and what then. Of one instant the first comes first."""
+        inner = self._levels[-1]
+        if inner.conduct.deadline is not None:
+            yield inner.conduct.deadline, partial(self._conduct_due, inner)
+        for level in reversed(self._levels):
+            if level.deadline is not None:
+                yield level.deadline, partial(self._timed_out, level)
+        for name, at in self._call.timers:
+            yield at, partial(self._beat, name)
+
+    def _conduct_due(self, level: Level) -> Step:
+        self._journal(Kind.TIMER, "due", state=level.name)
+        return level.conduct.due(trio.current_time())
+
+    def _timed_out(self, level: Level) -> Tell:
+        level.deadline = None
+        self._journal(Kind.TIMER, "due", state=level.name)
+        return Tell(level, "on_timeout")
+
+    def _beat(self, name: str) -> _Next:
+        self._call.timers.beat(name, trio.current_time())
+        return self._wanted("timer", name, wants_timer(self._levels, name))
+
+    def _posted(self, event: object) -> _Next:
+        return self._wanted("event", type(event).__name__, wants_event(self._levels, event))
+
+    def _wanted(self, what: str, name: str, tell: Tell | None) -> _Next:
+        """Write down who takes an event or a beat; one that nobody wants is counted."""
+        state = {} if tell is None else {"state": tell.level.name}
+        self._journal(Kind.EVENT, what if tell else f"unwanted {what}", name=name, **state)
+        self._driver.unwanted += tell is None and name != LimitNear.__name__
+        return WAIT if tell is None else tell
 
     # The line comes and goes.
 
@@ -297,40 +363,42 @@ class Engine(Generic[D]):
                 await outage.wait_news()
         return not self._is_over()
 
-    async def _sit_out(self, outage: Outage) -> Step:
+    async def _sit_out(self, outage: Outage) -> Tell:
         """Be frozen: handle nothing until the line is back (the end of the call cancels this)."""
         self._driver.deadlines.stop(_DEADLINE)
-        self._tell_detached()
+        for level in with_hook(self._levels, "on_detached"):
+            ask(Tell(level, "on_detached"))
         while (gap := outage.gap) is None:
             await outage.wait_news()
         self._outage = None
-        self._conduct.stood_still(gap.seconds)
-        return Deliver("on_resumed", (gap,))
+        for level in self._levels:
+            level.stood_still(gap.seconds)
+        return Tell(self._levels[-1], "on_resumed", (gap,))
 
-    def _tell_detached(self) -> None:
-        try:
-            self._state.on_detached(self._call)
-        except (Exception, SystemExit) as raised:
-            raise _Failed("on_detached") from raised
+    def _not_moved_by(self, tell: Tell) -> _Next:
+        """A state has heard that the line is back, and stays: so hears the next around it, and then all goes on."""
+        around = next(with_hook(self._levels[: tell.level.depth], "on_resumed"), None)
+        return self._say_again() if around is None else Tell(around, "on_resumed", tell.args)
 
     def _say_again(self) -> Step:
         """Carry on with the state: what the old line took with it is said again, unless the state does without."""
-        self._journal(Kind.STATE, "resumed", state=type(self._state).__name__)
-        own, self._own_prompt = self._own_prompt, None
+        inner = self._levels[-1]
+        self._journal(Kind.STATE, "resumed", state=inner.name)
+        own, inner.own_prompt = inner.own_prompt, None
         was_cut_off = own is not None and own.is_waiting
-        if self._state.options.resume == "stay":
+        if inner.state.options.resume == "stay":
             self._call.playbacks.give_up_lost()
             self._play_waiting()
-            return self._conduct.prompt_ended(trio.current_time()) if was_cut_off else WAIT
+            return inner.conduct.prompt_ended(trio.current_time()) if was_cut_off else WAIT
         if own is not None:
             self._call.playbacks.give_up(own)
-        return WAIT if self._play_waiting() else self._conduct.resumed(trio.current_time())
+        return WAIT if self._play_waiting() else inner.conduct.resumed(trio.current_time())
 
     def _play_waiting(self) -> bool:
         try:
             return self._call.playbacks.play_waiting()
         except (ValueError, FlowError) as wrong:
-            raise _Failed("prompt") from wrong
+            raise Failed(self._levels[-1], "prompt") from wrong
 
     def _set_deadline(self, at: float | None) -> None:
         if at is None:
@@ -338,126 +406,187 @@ class Engine(Generic[D]):
         else:
             self._driver.deadlines.set(_DEADLINE, at, self._driver.mailbox.wake)
 
-    def _handle(self, event: Event) -> Step:
+    def _handle(self, event: Event) -> _Next:
         match event:
             case KeyCame():
                 return self._key(event)
-            case SpeechCame(speech, ended):
-                return self._conduct.speech_ended(speech) if ended else self._conduct.speech_began(speech)
             case PlaybackSettled():
                 return self._settled(event)
             case RunEnded():
                 return self._run_ended(event)
             case TapFailed():
-                raise _Failed("tap") from event.error
+                raise Failed(self._levels[-1], "tap") from event.error
+            case Posted():
+                return self._posted(event.event)
+            case SpeechCame(speech, ended):
+                return self._spoken(speech, ended=ended)
             case _:
                 assert_never(event)
 
-    def _key(self, event: KeyCame) -> Step:
-        if not self._listens():
+    def _spoken(self, speech: Speech, *, ended: bool) -> _Next:
+        conduct, hook = self._levels[-1].conduct, "on_speech_ended" if ended else "on_speech"
+        step = conduct.speech_ended(speech) if ended else conduct.speech_began(speech)
+        level = next(with_hook(self._levels, hook), None)
+        return step if level is None or not isinstance(step, Wait) else Tell(level, hook, (speech,))
+
+    def _typed_ahead(self) -> _Next | None:
+        """Take the oldest key that is held, if somebody wants it now."""
+        digit = self._typed.first
+        taker = None if digit is None else self._taker(digit)
+        typed = None if taker is None else self._typed.take()
+        if taker is None or typed is None:
+            return None
+        return self._press(taker, Dtmf(digit=typed[0]), masked=typed[1])
+
+    def _key(self, event: KeyCame) -> _Next:
+        taker = self._taker(event.key.digit)
+        if taker is None:
             self._hold(event)
             return WAIT
         if self._typed.swallows(event.key.digit, event.at):
             return WAIT
-        return self._press(event.key, masked=self._typed.is_masked(event.at))
+        return self._press(taker, event.key, masked=self._typed.is_masked(event.at))
 
     def _hold(self, event: KeyCame) -> None:
-        self._typed.hold(event.key.digit, event.at, self._state.options.typeahead)
+        self._typed.hold(event.key.digit, event.at, self.state.options.typeahead)
 
-    def _listens(self) -> bool:
-        """Whether a key goes to the state now: it asks for keys, and no prompt protects itself."""
+    def _taker(self, digit: str) -> Level | Tell | None:
+        """Find who takes a key now: nobody while a prompt protects itself."""
         playing = self._call.playbacks.playing
-        return self._conduct.takes_keys and (playing is None or playing.gives_way(CUT_BY_KEY))
+        yields = playing is None or playing.gives_way(CUT_BY_KEY)
+        return wants_key(self._levels, digit) if yields else None
 
-    def _press(self, key: Dtmf, *, masked: bool) -> Step:
+    def _press(self, taker: Level | Tell, key: Dtmf, *, masked: bool) -> _Next:
         self._skipped.clear()
-        shown = DOT if masked or self._conduct.secret else key.digit
-        self._journal(Kind.KEY, "taken", key=shown, state=type(self._state).__name__)
-        return self._conduct.press(key, trio.current_time())
+        level = taker.level if isinstance(taker, Tell) else taker
+        shown = DOT if masked or self._levels[-1].conduct.secret else key.digit
+        self._journal(Kind.KEY, "taken", key=shown, state=level.name)
+        if not isinstance(taker, Tell):
+            return level.conduct.press(key, trio.current_time())
+        return Tell(level, "on_dtmf", (key,)) if taker.handler == "on_dtmf" else taker
 
-    def _settled(self, event: PlaybackSettled) -> Step:
+    def _cut_by(self, inner: Level, event: PlaybackSettled) -> KeyCame | None:
+        """Find the key that cut an announcement and has a handler of its own: it comes before what follows the cut."""
+        key = self._driver.mailbox.next_key
+        if key is None or inner.conduct.takes_keys or not isinstance(self._taker(key.key.digit), Tell):
+            return None
+        self._driver.mailbox.swap(event)
+        return key
+
+    def _settled(self, event: PlaybackSettled) -> _Next:
+        inner = self._levels[-1]
+        if (key := self._cut_by(inner, event)) is not None:
+            return self._key(key)
         settled = self._call.playbacks.settled(event.entry)
-        if settled is None or settled is not self._own_prompt:
+        if settled is None or settled is not inner.own_prompt:
             return WAIT
-        return self._conduct.prompt_ended(trio.current_time())
+        return inner.conduct.prompt_ended(trio.current_time())
 
-    def _run_ended(self, event: RunEnded) -> Step:
-        if event.state is not self._state:
+    def _run_ended(self, event: RunEnded) -> _Next:
+        level = next((level for level in self._levels if level.state is event.state), None)
+        if level is None:
             return WAIT  # the state was left meanwhile (L3)
         if event.error is not None:
-            raise _Failed("run") from event.error
-        return WAIT if event.result is None else Deliver("run", (event.result,))
+            raise Failed(level, event.method) from event.error
+        return WAIT if event.result is None else Came(level, event.result)
 
     # Steps.
 
-    def _carry_out(self, step: Step) -> Finish | State[D] | None:
-        """Do a step and those that follow from it; return what ends the state, or None."""
+    def _carry_out(self, level: Level, step: _Next) -> Left | None:
+        """Do a step of the innermost level and those that follow from it; return what ends the state, or None."""
         while True:
             match step:
                 case Wait():
                     return None
                 case Finish():
-                    return step
+                    return Left(0, None)
                 case Speak():
-                    step = self._speak(step)
-                case Deliver():
-                    reached = self._deliver(step)
-                    if reached is not None:
-                        return reached
-                    step = self._stayed(step)
+                    step = self._speak(level, step)
+                case Go():
+                    return self._moved(level, step.by, make(level, step.by, step.target))
+                case Came():
+                    return self._moved(step.level, "run", step.result)
+                case Tell() | Deliver():
+                    tell = step if isinstance(step, Tell) else Tell(level, step.handler, step.args)
+                    result = self._ask(tell)
+                    if result is not None and not isinstance(result, Again):
+                        return self._moved(tell.level, tell.handler, result)
+                    step = self._stayed(tell, result, asked=isinstance(step, Deliver))
                 case _:
                     assert_never(step)
 
-    def _stayed(self, step: Deliver) -> Step:
-        if step.handler == "on_resumed":
-            return self._say_again()
-        now = trio.current_time()
-        self._typed.expect_late(self._conduct.late_terminator, now)
-        return self._conduct.stayed(now)
+    def _stayed(self, tell: Tell, again: Again | None, *, asked: bool) -> _Next:
+        """A handler returned None or ``Again``. *asked*: it was the conduct that had it called."""
+        now, conduct = trio.current_time(), tell.level.conduct
+        if again is not None:
+            check_again(self._flow.graph, tell.level, tell.handler, again)
+        self._journal(
+            Kind.STATE, "stayed", state=tell.level.name, by=tell.handler, **({"again": again.name} if again else {})
+        )
+        if tell.handler == "on_resumed":
+            return self._not_moved_by(tell)
+        if asked:
+            self._typed.expect_late(conduct.late_terminator, now)
+        if again is None:
+            return conduct.stayed(now) if asked else WAIT
+        return conduct.again(again.name, now)
 
-    def _speak(self, step: Speak) -> Step:
+    def _speak(self, level: Level, step: Speak) -> Step:
         if step.again:
             self._typed.drop()
         for event in self._driver.mailbox.take_keys():
             self._hold(event)
-        if step.barge_in in CUT_BY_KEY and len(self._typed) and type(self._state) not in self._skipped:
+        kind = type(level.state)
+        if step.barge_in in CUT_BY_KEY and len(self._typed) and kind not in self._skipped:
             # The answer is there already. Once: an announcement that leads back to itself would go round for ever.
-            self._skipped.add(type(self._state))
-            return self._conduct.prompt_ended(trio.current_time())
+            self._skipped.add(kind)
+            return level.conduct.prompt_ended(trio.current_time())
+        prompt = prompt_of(level, step.before) if step.prompt is None else step.prompt
         try:
-            self._own_prompt = self._call.begin(step.prompt, step.barge_in)
+            level.own_prompt = self._call.begin(prompt, step.barge_in)
         except (ValueError, FlowError) as wrong:
-            raise _Failed("prompt") from wrong
+            raise Failed(level, "prompt") from wrong
         return WAIT
 
-    def _deliver(self, step: Deliver) -> State[D] | None:
-        if step.handler == "run":
-            return self._checked("run", step.args[0])
-        state = type(self._state).__name__
-        self._journal(Kind.STATE, "asked", state=state, handler=step.handler)
-        try:
-            result = getattr(self._state, step.handler)(self._call, *step.args)
-        except (Exception, SystemExit) as raised:
-            raise _Failed(step.handler) from raised
-        if result is not None:
-            return self._checked(step.handler, result)
-        self._journal(Kind.STATE, "stayed", state=state, by=step.handler)
-        return None
+    def _move(self, tell: Tell) -> Left:
+        """Call a handler that has to say where the call goes."""
+        return self._moved(tell.level, tell.handler, self._ask(tell))
 
-    def _checked(self, handler: str, result: object) -> State[D]:
-        source = type(self._state)
-        where, declared = f"{source.__qualname__}.{handler}", self._flow.graph.declared(source, handler)
-        if not isinstance(result, State):
-            cure = (
-                f"{result.__name__}, the class; return {result.__name__}()"
-                if isinstance(result, type)
-                else repr(result)
-            )
-            raise _Failed(handler) from UndeclaredMove(where, cure, declared)
-        if not self._flow.graph.allows(source, handler, type(result)):
-            raise _Failed(handler) from UndeclaredMove(where, type(result).__name__, declared)
-        self._journal(Kind.STATE, "left", state=source.__name__, by=handler, to=type(result).__name__)
-        return result
+    def _ask(self, tell: Tell) -> Any:
+        self._journal(Kind.STATE, "asked", state=tell.level.name, handler=tell.handler)
+        return ask(tell)
+
+    def _moved(self, level: Level, handler: str, result: object) -> Left:
+        left = moved(self._flow.graph, level, handler, result)
+        self._journal(Kind.STATE, "left", state=level.name, by=handler, to=type(left.to).__name__)
+        return left
+
+    # Errors.
+
+    def _recover(self, wrong: Failed) -> Left | None:
+        """Go where the flow wants an error to go. A call's second one, and one that nobody takes, ends it (L10)."""
+        left: Left | None = None
+        last = wrong
+        if not self._recovered and isinstance(wrong.__cause__, Exception) and not self._is_over():
+            try:
+                left = self._error_state(wrong, wrong.__cause__)
+            except Failed as second:
+                self._report(wrong)
+                last = second
+        if left is None:
+            self._failed = last
+        else:
+            self._recovered = True
+            self._report(wrong, next_state=type(left.to).__name__)
+        return left
+
+    def _error_state(self, wrong: Failed, error: Exception) -> Left | None:
+        assert wrong.level is not None, "there is a state"
+        for level in with_hook(self._levels[: wrong.level.depth + 1], "on_error"):
+            return self._move(Tell(level, "on_error", (error,)))
+        if self._flow.error is None:
+            return None
+        return Left(0, make(wrong.level, "error", self._flow.error))
 
     # What others call.
 
@@ -491,17 +620,18 @@ class Engine(Generic[D]):
     # The end.
 
     def _tell_hangup(self) -> None:
-        state = self._state
-        if not overrides(type(state), "on_hangup"):
-            return
-        self._journal(Kind.STATE, "asked", state=type(state).__name__, handler="on_hangup")
-        try:
-            state.on_hangup(self._ended_call())
-        except (Exception, SystemExit) as raised:  # noqa: BLE001  # user code; the call is over anyway
-            self._report(_failed("on_hangup", raised))
+        """Tell every level, the innermost first."""
+        levels = self._levels or [enter(self._first, self._call, 0, trio.current_time())]
+        for level in with_hook(levels, "on_hangup"):
+            self._journal(Kind.STATE, "asked", state=level.name, handler="on_hangup")
+            try:
+                level.state.on_hangup(self.ended_call(level.call))
+            except (Exception, SystemExit) as raised:  # noqa: BLE001  # user code; the call is over anyway
+                self._report(failed(level, "on_hangup", raised))
 
-    def _ended_call(self) -> EndedCall[D]:
-        driver, call = self._driver, self._call
+    def ended_call(self, call: LiveCall[Any]) -> EndedCall[Any]:
+        """Give what remains of the call for those who come after it."""
+        driver = self._driver
         assert driver.session.cause is not None
         return EndedCall(
             data=call.data,
@@ -515,11 +645,12 @@ class Engine(Generic[D]):
             services=self._flow.services,
         )
 
-    def _report(self, failed: _Failed) -> None:
-        error = failed.__cause__
-        where = f"{type(self._state).__name__}.{failed}"
-        self._journal(Kind.ERROR, type(error).__name__, where=where)
-        extra = {"call_id": self._call.call_id, "call_sid": self._call.call_sid, "where": where}
+    def _report(self, wrong: Failed, next_state: str = "") -> None:
+        error = wrong.__cause__
+        where = f"{type(self._first).__name__ if wrong.level is None else wrong.level.name}.{wrong.method}"
+        following = {"next": next_state} if next_state else {}
+        self._journal(Kind.ERROR, type(error).__name__, where=where, **following)
+        extra = {"call_id": self._call.call_id, "call_sid": self._call.call_sid, "where": where, **following}
         logger.error("flow failed", exc_info=error, extra=extra)
 
     def _note_key(self, what: str, count: int | None) -> None:
@@ -529,15 +660,9 @@ class Engine(Generic[D]):
         self._driver.journal.add(trio.current_time(), kind, what, **details)
 
 
-def _failed(where: str, error: BaseException) -> _Failed:
-    failed = _Failed(where)
-    failed.__cause__ = error
-    return failed
-
-
-def _only(raised: BaseExceptionGroup[BaseException]) -> Exception:
+def _only(raised: BaseExceptionGroup[BaseException]) -> BaseException:
     """Unwrap groups of one, so that a log shows the error and not its wrapping."""
     error: BaseException = raised
     while isinstance(error, BaseExceptionGroup) and len(error.exceptions) == 1:
         error = error.exceptions[0]
-    return error if isinstance(error, Exception) else RuntimeError(f"the state raised {type(error).__name__}")
+    return error

@@ -27,6 +27,7 @@ class Kind(enum.Enum):
     SPEECH = "speech"
     PLAYBACK = "playback"
     TIMER = "timer"
+    EVENT = "event"
     ODD = "odd"
     ERROR = "error"
     END = "end"

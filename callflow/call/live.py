@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import math
 import random
 from collections.abc import Callable, Mapping
-from math import inf
-from typing import TypeVar
+from contextvars import ContextVar
+from typing import Any, TypeVar
 
 import trio
 
 from callflow.call.driver import Driver
 from callflow.call.journal import Kind
+from callflow.call.mailbox import MOST_POSTED, Posted
 from callflow.call.playback import LivePlayback, Playbacks
 from callflow.call.speaker import LiveSpeaker
+from callflow.call.timer import MOST_TIMERS, NamedTimers
 from callflow.errors import AudioError, CallEnded, FlowError
 from callflow.flow.call import (
     BARGE_INS,
@@ -45,6 +48,10 @@ _ENDED_BY: Mapping[EndCause, EndedBy] = {
 }
 
 
+ACTIVITY: ContextVar[str] = ContextVar("callflow activity", default="")
+"""Which activity of which state the current task, or the one that started it, is; empty for all others."""
+
+
 def ended_by(cause: EndCause) -> EndedBy:
     """Say whose doing an end was, as far as the cause tells."""
     return _ENDED_BY.get(cause, EndedBy.SERVER)
@@ -70,6 +77,7 @@ class LiveCall(Call[D]):
         """Set by the engine, which owns the taps of a state."""
         self.listen_for_speech: Callable[[], None] = _nobody_listens
         """Set by the engine, which is told of speech."""
+        self.timers = NamedTimers()
         self._flow = flow
         self._driver = driver
         self._call_id = call_id
@@ -149,7 +157,7 @@ class LiveCall(Call[D]):
         self._check_rate(clip)
         audio = self.form.from_pcm16(clip.pcm)
         seconds = self.form.seconds(len(audio))
-        entry = self._driver.ledger.open(clip.names, inf if loop else seconds)
+        entry = self._driver.ledger.open(clip.names, math.inf if loop else seconds)
         barge_in = playback.barge_in or ""
         self._note_queued(entry, words=clip.words, seconds=round(seconds, 3), barge_in=barge_in, loop=loop)
         self.playbacks.renew(playback, entry)
@@ -168,6 +176,7 @@ class LiveCall(Call[D]):
 
     def _check_playable(self, what: str, sound: str, barge_in: BargeIn) -> None:
         self._check_up(what)
+        self._check_no_activity(what)
         self._check_two_way(what)
         if barge_in not in BARGE_INS:
             raise FlowError(f"barge_in={barge_in!r}; write {' or '.join(map(repr, BARGE_INS))}")
@@ -199,6 +208,30 @@ class LiveCall(Call[D]):
                 f"set sample-rate={clip.rate} in the stream URL at Exotel, or record prompts at {self.form.rate} Hz",
             )
 
+    def post(self, event: object) -> None:
+        self._check_up("call.post")
+        if self._driver.mailbox.posted >= MOST_POSTED:
+            name = type(event).__name__
+            raise FlowError(f"call.post({name}): {MOST_POSTED} events wait already; post fewer, or only what is new")
+        self._driver.mailbox.put(Posted(event))
+
+    def every(self, name: str, seconds: float) -> None:
+        self._set_timer("call.every", name, seconds, every=seconds)
+
+    def after(self, name: str, seconds: float) -> None:
+        self._set_timer("call.after", name, seconds, every=None)
+
+    def cancel_timer(self, name: str) -> None:
+        self.timers.stop(name)
+
+    def _set_timer(self, what: str, name: str, seconds: float, *, every: float | None) -> None:
+        self._check_up(what)
+        if not 0 < seconds < math.inf:
+            raise ValueError(f"{what}({name!r}, {seconds!r}): write a number of seconds greater than zero")
+        if not self.timers.set(name, trio.current_time() + seconds, every):
+            raise FlowError(f"{what}({name!r}, …): {MOST_TIMERS} timers run already; cancel some, or use one for all")
+        self._driver.mailbox.wake()
+
     def tap(self, listen: Callable[[bytes], None]) -> None:
         self._check_up("call.tap")
         self.add_tap(listen)
@@ -217,11 +250,19 @@ class LiveCall(Call[D]):
         if self._driver.ended_at is not None and cause is not None:
             raise CallEnded(what, ended_by(cause).value)
 
+    def _check_no_activity(self, what: str) -> None:
+        if activity := ACTIVITY.get():
+            raise FlowError(
+                f"{what} in the activity {activity}: an activity only posts; call.post(event) to an @on handler, and "
+                "let the state that this leads to speak"
+            )
+
     def _check_two_way(self, what: str) -> None:
         if self._flow.one_way:
             raise FlowError(f"{what}: the flow is one-way; Exotel plays nothing that is sent on a Stream applet")
 
     def _check_raw(self, what: str) -> None:
+        self._check_no_activity(what)
         if not self._flow.raw:
             raise FlowError(f"{what} is for raw flows; make the flow with raw=True, or play prompts with call.play")
         self._check_two_way(what)
@@ -240,3 +281,24 @@ def _no_taps(listen: Callable[[bytes], None]) -> None:
 
 def _nobody_listens() -> None:
     """Stand in until the engine runs."""
+
+
+class InnerCall(LiveCall[D]):
+    """The call as the states of a sub-flow see it that has data of its own: the same call in all else.
+
+    Args:
+        outer: The call.
+        data: What ``data`` is here.
+    """
+
+    def __init__(self, outer: LiveCall[Any], data: D) -> None:
+        vars(self).update(_outer=outer, data=data)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(vars(self)["_outer"], name)
+
+    def __setattr__(self, name: str, value: object) -> None:
+        if name == "data":
+            vars(self)["data"] = value
+        else:
+            setattr(vars(self)["_outer"], name, value)

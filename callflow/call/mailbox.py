@@ -20,6 +20,10 @@ MOST_EVENTS = 256
 """Events that may wait for the flow (states-and-testing, law ``mailbox-bounded``)."""
 
 
+MOST_POSTED = 128
+"""Posted events among those: whoever posts without end must not push the caller's keys out."""
+
+
 @frozen
 class KeyCame:
     """The caller pressed a key. If it cut a prompt, that prompt's fate stands before it."""
@@ -46,12 +50,13 @@ class PlaybackSettled:
 
 @frozen
 class RunEnded:
-    """A state's ``run`` returned or raised."""
+    """A state's ``run`` returned, or it or an activity raised."""
 
     state: object
     """The state whose it was; dropped if that was left meanwhile (L3)."""
     result: Any = None
-    error: Exception | None = None
+    error: BaseException | None = None
+    method: str = "run"
 
 
 @frozen
@@ -61,7 +66,14 @@ class TapFailed:
     error: BaseException
 
 
-Event = KeyCame | SpeechCame | PlaybackSettled | RunEnded | TapFailed
+@frozen
+class Posted:
+    """Somebody posted an event to the call."""
+
+    event: object
+
+
+Event = KeyCame | SpeechCame | PlaybackSettled | RunEnded | TapFailed | Posted
 
 
 @define(eq=False)
@@ -74,6 +86,11 @@ class Mailbox:
 
     def __len__(self) -> int:
         return len(self._events)
+
+    @property
+    def posted(self) -> int:
+        """How many posted events wait."""
+        return sum(isinstance(event, Posted) for event in self._events)
 
     def put(self, event: Event) -> None:
         """Leave an event and wake the engine. Never waits; an overflow is noted and the event dropped."""
@@ -90,6 +107,16 @@ class Mailbox:
     def take(self) -> Event | None:
         """Take the oldest event, or None."""
         return self._events.popleft() if self._events else None
+
+    @property
+    def next_key(self) -> KeyCame | None:
+        """The oldest event, if it is a key."""
+        oldest = self._events[0] if self._events else None
+        return oldest if isinstance(oldest, KeyCame) else None
+
+    def swap(self, event: Event) -> None:
+        """Put an event that was taken back in the place of the oldest, which is taken for it."""
+        self._events[0] = event
 
     def take_keys(self) -> list[KeyCame]:
         """Take all keys that wait, oldest first, and leave the rest in its order."""

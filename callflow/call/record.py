@@ -38,6 +38,8 @@ class CallRecord:
     """Links that the call had: 1, and 1 more for each time that its line was lost and came back."""
     late_messages: int
     """Messages that came on a link that was no longer the call's."""
+    unwanted: int
+    """Posted events and beats of timers that no state wanted."""
 
 
 _TOLD = frozenset({EndCause.STOP, EndCause.PEER_GONE, EndCause.IDLE})
@@ -73,4 +75,5 @@ def make_record(  # what is known outside of the driver, all by keyword
         dropped=dropped,
         links=links,
         late_messages=late_messages,
+        unwanted=driver.unwanted,
     )

@@ -7,8 +7,8 @@ not hang on the scheduler (the engine drains its mailbox first).
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from math import inf
+from collections.abc import Callable, Iterator
+from math import floor, inf
 
 import trio
 from attrs import Factory, define
@@ -58,3 +58,42 @@ class Deadlines:
             # An earlier one of the same moment may have moved or stopped it.
             if name in self._due_at and self._due_at[name][0] == at:
                 self._due_at.pop(name)[1]()
+
+
+MOST_TIMERS = 64
+"""Named timers of one call."""
+
+
+@define(eq=False)
+class NamedTimers:
+    """The timers that a flow sets by ``call.every`` and ``call.after``. They are moments and nothing else.
+
+    Whoever asks what is due also says when it is now: no task waits for any of them.
+    """
+
+    _due_at: dict[str, tuple[float, float | None]] = Factory(dict)
+    """Name, then when it is due and how many seconds lie between two beats; None for one beat only."""
+
+    def set(self, name: str, at: float, every: float | None = None) -> bool:
+        """Set a timer; one of that name begins anew. Say whether there was room for it."""
+        self._due_at.pop(name, None)
+        room = len(self._due_at) < MOST_TIMERS
+        if room:
+            self._due_at[name] = (at, every)
+        return room
+
+    def stop(self, name: str) -> None:
+        """Forget a timer; without effect when there is none of that name."""
+        self._due_at.pop(name, None)
+
+    def __iter__(self) -> Iterator[tuple[str, float]]:
+        """Give each timer and when it is due, in the order in which they were set."""
+        return ((name, at) for name, (at, _) in self._due_at.items())
+
+    def beat(self, name: str, now: float) -> None:
+        """A timer that is due was heard of. Beats that were missed meanwhile are left out; the next keeps the time."""
+        at, every = self._due_at[name]
+        if every is None:
+            del self._due_at[name]
+        else:
+            self._due_at[name] = (at + every * (floor((now - at) / every) + 1), every)

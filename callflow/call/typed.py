@@ -35,6 +35,11 @@ class TypedKeys:
         """How many keys are held."""
         return len(self._ahead)
 
+    @property
+    def first(self) -> str | None:
+        """The oldest key that is held, or None."""
+        return self._ahead.first
+
     def take(self) -> tuple[str, bool] | None:
         """Give the oldest key that is held, and whether it is masked; None if there is none."""
         digit = self._ahead.take()

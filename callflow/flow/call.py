@@ -92,6 +92,14 @@ class Speech:
     """Of its loudest 20 ms so far, in dB of full scale (dBFS): -20 is loud, -45 is hardly heard."""
 
 
+@frozen
+class LimitNear:
+    """The call reaches its longest time in a minute: an event for ``@on(LimitNear)``."""
+
+    seconds_left: float
+    """From now to the end."""
+
+
 class Playback(abc.ABC):
     """A prompt that was started and may still be playing.
 
@@ -188,7 +196,7 @@ class Call(abc.ABC, Generic[D]):
 
     data: D
     """The flow's own data of this call, made by ``Flow(data=…)``."""
-    language: str = ""
+    language: str
     """Subfolder of ``prompts/`` to take prompts from; what is not there comes from the folder itself."""
 
     @property
@@ -305,6 +313,38 @@ class Call(abc.ABC, Generic[D]):
             FlowError: Another playback of this state still runs.
             CallEnded: The call is over.
         """
+
+    @abc.abstractmethod
+    def post(self, event: object) -> None:
+        """Give the call an event: it goes to the ``@on`` method of the current state for its class, in its turn.
+
+        Callable from anywhere on the call's thread while the call lives: an activity, a service, another call. An
+        event that no state wants is counted and written into the journal.
+
+        Raises:
+            FlowError: 128 events wait already.
+            CallEnded: The call is over.
+        """
+
+    @abc.abstractmethod
+    def every(self, name: str, seconds: float) -> None:
+        """Have ``on_timer`` of the current state called every so many seconds, until the call ends.
+
+        The timer outlives the state. One of that name begins anew.
+
+        Raises:
+            ValueError: *seconds* is no number above zero.
+            FlowError: 64 timers run already.
+            CallEnded: The call is over.
+        """
+
+    @abc.abstractmethod
+    def after(self, name: str, seconds: float) -> None:
+        """Have ``on_timer`` of whatever state is the current one then called once; see ``every``."""
+
+    @abc.abstractmethod
+    def cancel_timer(self, name: str) -> None:
+        """Stop a timer of ``every`` or ``after``; without effect when there is none of that name."""
 
     @abc.abstractmethod
     def tap(self, listen: Callable[[bytes], None]) -> None:

@@ -9,8 +9,8 @@ import attrs
 from callflow.errors import FlowDefinitionError
 from callflow.flow.call import BargeIn, Call, D
 from callflow.flow.conduct import Conduct, Deliver, Step
-from callflow.flow.definition import class_line
-from callflow.flow.keys import Entry, Failed, TypeAheadPolicy
+from callflow.flow.definition import check_targets, class_line
+from callflow.flow.keys import Again, Entry, Failed, TypeAheadPolicy
 from callflow.flow.prompts import Prompt
 from callflow.flow.question import Question, QuestionOptions
 from callflow.flow.secret import Secret
@@ -51,7 +51,7 @@ class CollectDigits(State[D]):
     """Asks for several keys. The entry is complete the instant its last digit or its terminator comes.
 
     Class keywords:
-        prompt, reprompts, no_input, no_match, tries, barge_in, typeahead, resume: As in ``Menu``.
+        prompt, reprompts, no_input, no_match, tries, failed, barge_in, timeout, typeahead, resume: As in ``Menu``.
         too_short: Said before asking again when the entry ended too soon; ``no_match`` if not given.
         length: Exactly this many digits; or ``least`` and ``most``.
         finish: Keys that end an entry early (``"#"``); empty for none.
@@ -67,6 +67,7 @@ class CollectDigits(State[D]):
         cls,
         *,
         prompt: Prompt = INHERIT,
+        failed: type[State[Any]] = INHERIT,
         reprompts: tuple[Prompt, ...] = INHERIT,
         no_input: Prompt = INHERIT,
         no_match: Prompt = INHERIT,
@@ -80,6 +81,7 @@ class CollectDigits(State[D]):
         between_digits: float = INHERIT,
         total: float = INHERIT,
         barge_in: BargeIn = INHERIT,
+        timeout: float = INHERIT,
         typeahead: TypeAheadPolicy = INHERIT,
         resume: ResumePolicy = INHERIT,
         secret: bool = INHERIT,
@@ -93,8 +95,11 @@ class CollectDigits(State[D]):
                     at=cls,
                 )
             length = NO_LENGTH  # that of a base is no longer meant
+        if failed is not INHERIT:
+            check_targets(cls, "failed", {getattr(failed, "__name__", "…"): failed})
         cls._define(
             prompt=prompt,
+            failed=failed,
             reprompts=reprompts,
             no_input=no_input,
             no_match=no_match,
@@ -108,18 +113,31 @@ class CollectDigits(State[D]):
             between_digits=between_digits,
             total=total,
             barge_in=barge_in,
+            timeout=timeout,
             typeahead=typeahead,
             resume=resume,
             secret=secret,
         )
 
-    def on_digits(self, call: Call[D], digits: Any) -> State[D]:
-        """The entry is complete. Called once; *digits* is a ``Secret``, or a ``str`` where ``secret=False``."""
+    def on_digits(self, call: Call[D], digits: Any) -> State[D] | Again | None:
+        """The entry is complete. Called for each; *digits* is a ``Secret``, or a ``str`` where ``secret=False``.
+
+        ``Again`` counts the entry as a failed attempt and asks again; None waits for another one.
+        """
         raise NotImplementedError
 
     def on_failed(self, call: Call[D], why: Failed) -> State[D]:
         """The tries are used up. Called once; ``why`` says how the last one failed and how many there were."""
         raise NotImplementedError
+
+    def prompt_for(self, call: Call[D]) -> Prompt:
+        """The question, where it hangs on the call or on the state's fields. Called each time it is asked."""
+        raise NotImplementedError
+
+    @classmethod
+    def _asked_keys(cls) -> frozenset[str]:
+        entry: Entry = cls.options.entry()
+        return entry.digits | set(entry.finish)
 
     def conduct(self, at: float) -> Conduct:
         options: CollectOptions = self.options

@@ -11,7 +11,7 @@ from typing import Any
 from attrs import frozen
 
 from callflow.flow.call import BargeIn, Speech
-from callflow.flow.keys import LateTerminator
+from callflow.flow.keys import FailedName, LateTerminator
 from callflow.flow.prompts import Prompt
 from callflow.wire.messages import Dtmf
 
@@ -25,10 +25,13 @@ class Wait:
 class Speak:
     """Play a prompt; tell ``prompt_ended`` when its fate is known."""
 
-    prompt: Prompt
+    prompt: Prompt | None
+    """None: what the state's ``prompt_for`` says."""
     barge_in: BargeIn
     again: bool = False
     """An attempt failed: keys typed ahead were meant for it and are dropped."""
+    before: tuple[str, ...] = ()
+    """Said in front of what ``prompt_for`` says."""
 
 
 @frozen
@@ -40,11 +43,21 @@ class Deliver:
 
 
 @frozen
+class Go:
+    """Move to a state that the class line names."""
+
+    by: str
+    """The option that names it."""
+    target: type[Any]
+    """Made without arguments."""
+
+
+@frozen
 class Finish:
     """The flow is over: close."""
 
 
-Step = Wait | Speak | Deliver | Finish
+Step = Wait | Speak | Deliver | Go | Finish
 
 WAIT = Wait()
 
@@ -53,7 +66,7 @@ class Conduct:
     """A state that only waits: the conduct of a plain ``State`` without hooks. Kinds override what they do."""
 
     takes_keys = False
-    """Whether a key that comes now is for this state; otherwise it is type-ahead for a later one."""
+    """Whether the conduct itself takes a key that comes now."""
     secret = False
     """Whether the keys that it takes are masked everywhere."""
     late_terminator: LateTerminator | None = None
@@ -81,6 +94,10 @@ class Conduct:
         """The caller has spoken."""
         return WAIT
 
+    def fits(self, digit: str) -> bool:
+        """Say whether a key is one that this state asks for; those that are not may be for a state around it."""
+        return True
+
     def due(self, at: float) -> Step:
         """``deadline`` has come, and no event came before it."""
         return WAIT
@@ -97,3 +114,7 @@ class Conduct:
     def stayed(self, at: float) -> Step:
         """The handler of the last ``Deliver`` returned None."""
         return WAIT
+
+    def again(self, name: FailedName, at: float) -> Step:
+        """A handler returned ``Again``: the answer counts as a failed attempt. Only questions are told so."""
+        raise NotImplementedError

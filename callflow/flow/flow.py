@@ -55,6 +55,8 @@ class Flow(Generic[D]):
             It has 2 s.
         status: Called with each status callback of a call, once. It has 2 s.
         apology: Said to a call that is still there when the server goes down; then it is closed. At most 10 seconds.
+        error: The state that a call goes to, once, when user code raised and no state takes it by ``on_error``. Made
+            without arguments.
         rate: Sample rate of the prompts, in hertz: 8000, 16000 or 24000.
         raw: A relay: ``call.relay`` and ``call.clear`` in place of prompts, without chunks, pacing and padding.
         one_way: The stream comes from Exotel's Stream applet: the flow listens (``call.tap``) and can say nothing.
@@ -79,6 +81,7 @@ class Flow(Generic[D]):
         passthru: Announce | None = None,
         stream_url: Direct | None = None,
         status: Inform | None = None,
+        error: type[State[Any]] | None = None,
         apology: Prompt | None = None,
         rate: int = RATES[0],
         raw: bool = False,
@@ -97,6 +100,8 @@ class Flow(Generic[D]):
             said = f"Flow({name!r}): resume={resume!r} is no time; write seconds, or 0 for not waiting"
             raise FlowDefinitionError(said, check="flow")
         check_start(start)
+        if error is not None:
+            check_start(error, "error")
         self.name = name
         self.start: Any = start
         self.services: tuple[Any, ...] = tuple(provide)
@@ -114,8 +119,9 @@ class Flow(Generic[D]):
         self.made_at = (Path(maker.f_code.co_filename), maker.f_lineno)
         """File and line of ``Flow(…)``."""
         self.scope: Mapping[str, Any] = scope or {}
-        self.graph: Graph = read_graph(start, self.scope)
-        self.listens = any(map(_listens, self.graph.states))
+        self.error: Any = error
+        self.graph: Graph = read_graph(start, self.scope, error)
+        self.listens = any(map(_listens, self.graph.all_states))
         """Whether a state asks for speech: then the noise of the line is known before."""
         self.folder = Path(maker.f_globals.get("__file__", "")).parent / ("prompts" if prompts is None else prompts)
         self._check_one_way()
@@ -132,7 +138,7 @@ class Flow(Generic[D]):
         if maker.f_code.co_name != "<module>":
             return
         others = [flow for flow in maker.f_globals.values() if isinstance(flow, Flow)]
-        reached = {*self.spare, *(state for flow in (self, *others) for state in (*flow.graph.states, *flow.spare))}
+        reached = {*self.spare, *(state for flow in (self, *others) for state in (*flow.graph.all_states, *flow.spare))}
         used = names_loaded(maker.f_code)
         for state in forgotten(maker.f_globals, reached):
             if state.__name__ not in used and is_whole(state):
@@ -198,7 +204,7 @@ class Flow(Generic[D]):
     def _named_prompts(self) -> list[tuple[str, Prompt]]:
         """All prompts that stand in class lines, with the class that says them."""
         named: list[tuple[str, Prompt]] = []
-        for state in self.graph.states:
+        for state in self.graph.all_states:
             named += [(state.__qualname__, prompt) for _, prompt in prompts_of(state)]
         if self.apology is not None:
             named.append((f"apology= of Flow({self.name!r})", self.apology))

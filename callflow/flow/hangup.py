@@ -6,9 +6,9 @@ from typing import Any, ClassVar
 
 import attrs
 
-from callflow.flow.call import D
+from callflow.flow.call import Call, D
 from callflow.flow.conduct import Conduct, Finish, Speak, Step
-from callflow.flow.definition import class_line
+from callflow.flow.definition import class_line, overrides
 from callflow.flow.prompts import Prompt
 from callflow.flow.state import INHERIT, State, StateOptions
 
@@ -45,16 +45,22 @@ class Hangup(State[D]):
         super(State, cls).__init_subclass__()
         cls._define(prompt=prompt, branch=branch)
 
+    def prompt_for(self, call: Call[D]) -> Prompt:
+        """The last words, where they hang on the call or on the state's fields. Called once."""
+        raise NotImplementedError
+
     def conduct(self, at: float) -> Conduct:
-        return _LastWords(self.options.prompt)
+        prompt = self.options.prompt
+        return _LastWords(prompt, silent=prompt is None and not overrides(type(self), "prompt_for"))
 
 
 class _LastWords(Conduct):
-    def __init__(self, prompt: Prompt | None) -> None:
+    def __init__(self, prompt: Prompt | None, *, silent: bool) -> None:
         self._prompt = prompt
+        self._silent = silent
 
     def enter(self, at: float) -> Step:
-        return Finish() if self._prompt is None else Speak(self._prompt, barge_in=None)
+        return Finish() if self._silent else Speak(self._prompt, barge_in=None)
 
     def resumed(self, at: float) -> Step:
         return self.enter(at)

@@ -44,7 +44,7 @@ class Complete:
     """What was keyed, without the terminator. Shown as dots, because the collector does not know what is secret."""
 
 
-def _known_name(failed: Failed, attribute: Attribute[str], name: str) -> None:
+def _known_name(failed: object, attribute: Attribute[str], name: str) -> None:
     if name not in get_args(FailedName):
         raise ValueError(f"{name!r} is no name of a failure; the names are {', '.join(get_args(FailedName))}")
 
@@ -58,6 +58,18 @@ class Failed:
     """Digits taken into the entry; neither a terminator nor a key that did not fit is one."""
     tries: int = 1
     """Attempts that failed so far, this one included."""
+
+
+@frozen
+class Again:
+    """What a handler of a question returns to ask again: the answer counts as a failed attempt.
+
+    When that was the last try, ``on_failed`` follows in its place. A handler says that it may do so in its annotation:
+    ``-> Balance | Again``.
+    """
+
+    name: FailedName = field(default="no match", validator=_known_name)
+    """How the attempt failed; what is said before asking again goes by it."""
 
 
 Outcome: TypeAlias = Complete | Failed
@@ -353,6 +365,11 @@ class TypeAhead:
         else:
             self.dropped += 1
         return kept
+
+    @property
+    def first(self) -> str | None:
+        """The oldest key, which stays held; None if there is none."""
+        return self._keys[0] if self._keys else None
 
     def take(self) -> str | None:
         """Give the oldest key, or None."""

@@ -2,36 +2,45 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
 import attrs
 
 from callflow.flow.call import BargeIn, Call, D
-from callflow.flow.conduct import Conduct, Deliver, Step
-from callflow.flow.definition import KEYS_ATTRIBUTE, class_line
+from callflow.flow.conduct import Conduct, Go, Step
+from callflow.flow.definition import check_key_targets, check_targets, class_line
 from callflow.flow.keys import Failed, TypeAheadPolicy
+from callflow.flow.marks import keys_of, line_of
 from callflow.flow.prompts import Prompt
 from callflow.flow.question import Question, QuestionOptions
-from callflow.flow.state import INHERIT, ResumePolicy, State
+from callflow.flow.state import INHERIT, ResumePolicy, State, choose
+
+
+@attrs.frozen(kw_only=True)
+class MenuOptions(QuestionOptions):
+    """Options of ``Menu``."""
+
+    keys: Mapping[str, type[State[Any]]] = attrs.field(factory=dict)
 
 
 class Menu(State[D]):
-    """Asks for one key. Each choice is a method with ``@key``; a key answers at once, also during the prompt.
+    """Asks for one key. A choice is a method with ``@key``, or a state that ``keys`` names; it is taken at once.
 
     Class keywords:
         prompt: The question.
         reprompts: What to say from the second attempt on, one prompt an attempt; the question itself if empty.
         no_input, no_match: Said before asking again, by what went wrong.
+        keys: States that keys lead to, made without arguments: ``{"1": Sales}``. Beside methods, and those of its base.
+        failed: The state to go to when the tries are used up, in the place of ``on_failed``.
         tries: Attempts in all; then ``on_failed``.
         first_digit: Seconds from the prompt's end to "no input".
         barge_in: ``"dtmf"`` (default): a key cuts the prompt; ``"speech"``: the caller's voice does; ``"any"``: both.
             Where a key does not cut it, keys wait until it was heard.
-        typeahead, resume: As in ``State``.
+        timeout, typeahead, resume: As in ``State``.
     """
 
-    options: ClassVar[Any] = QuestionOptions()
+    options: ClassVar[Any] = MenuOptions()
     kind: ClassVar[str] = "Menu"
 
     @class_line
@@ -39,24 +48,34 @@ class Menu(State[D]):
         cls,
         *,
         prompt: Prompt = INHERIT,
+        keys: Mapping[str, type[State[Any]]] = INHERIT,
+        failed: type[State[Any]] = INHERIT,
         reprompts: tuple[Prompt, ...] = INHERIT,
         no_input: Prompt = INHERIT,
         no_match: Prompt = INHERIT,
         tries: int = INHERIT,
         first_digit: float = INHERIT,
         barge_in: BargeIn = INHERIT,
+        timeout: float = INHERIT,
         typeahead: TypeAheadPolicy = INHERIT,
         resume: ResumePolicy = INHERIT,
     ) -> None:
         super(State, cls).__init_subclass__()
+        if keys is not INHERIT:
+            check_key_targets(cls, keys)
+        if failed is not INHERIT:
+            check_targets(cls, "failed", {getattr(failed, "__name__", "…"): failed})
         cls._define(
             prompt=prompt,
+            keys=keys,
+            failed=failed,
             reprompts=reprompts,
             no_input=no_input,
             no_match=no_match,
             tries=tries,
             first_digit=first_digit,
             barge_in=barge_in,
+            timeout=timeout,
             typeahead=typeahead,
             resume=resume,
         )
@@ -65,14 +84,17 @@ class Menu(State[D]):
         """The tries are used up. Called once; ``why`` says how the last one failed and how many there were."""
         raise NotImplementedError
 
+    def prompt_for(self, call: Call[D]) -> Prompt:
+        """The question, where it hangs on the call or on the state's fields. Called each time it is asked."""
+        raise NotImplementedError
+
     @classmethod
     def choices(cls) -> Mapping[str, str]:
-        """Which key calls which method, in the order of the class body; a subclass's own keys win."""
+        """Which key calls which method, or ``keys`` where the class line says where it leads."""
         found: dict[str, str] = {}
         for base in reversed(cls.__mro__):
-            for name, member in vars(base).items():
-                if keys := getattr(member, KEYS_ATTRIBUTE, ()):  # a method made anew has the keys it names now
-                    found = {key: other for key, other in found.items() if other != name} | dict.fromkeys(keys, name)
+            line = line_of(base).get("keys", {})
+            found = keys_of(base, found) | dict.fromkeys(line, "keys")
         return found
 
     def conduct(self, at: float) -> Conduct:
@@ -81,10 +103,12 @@ class Menu(State[D]):
         return Question(options, entry, self._chosen, at)
 
     def _chosen(self, digit: str) -> Step:
-        name = self.choices()[digit]
-        return Deliver(name, (digit,) if _takes_key(getattr(self, name)) else ())
+        target = targets_of(type(self)).get(digit)
+        return choose(self, digit) if target is None else Go("keys", target)
 
 
-def _takes_key(handler: Any) -> bool:
-    """Whether a bound handler has a parameter beside the call."""
-    return len(inspect.signature(handler).parameters) > 1
+def targets_of(state: type[State[Any]]) -> Mapping[str, type[State[Any]]]:
+    """Say which key of a menu leads to which state, by ``keys=`` of the class lines; other states have none."""
+    lines = [line_of(base).get("keys", {}) for base in reversed(state.__mro__)]
+    named = {one: target for line in lines for one, target in line.items()}
+    return {one: named[one] for one, name in state.choices().items() if one in named and name == "keys"}

@@ -1,4 +1,4 @@
-"""Asking the caller for keys: what ``Menu`` and ``CollectDigits`` have in common, as one pure conduct.
+"""Asking the caller for keys: what ``Menu``, ``Confirm`` and ``CollectDigits`` have in common, as one pure conduct.
 
 An attempt is a prompt and a ``Collector``. A failed attempt says what went wrong and asks again, until the tries are
 used up; the last failure goes to ``on_failed``.
@@ -7,14 +7,14 @@ used up; the last failure goes to ``on_failed``.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import assert_never
+from typing import Any, assert_never
 
 import attrs
 
 from callflow.flow.call import BARGE_INS, BargeIn
-from callflow.flow.conduct import WAIT, Conduct, Deliver, Speak, Step
+from callflow.flow.conduct import WAIT, Conduct, Deliver, Go, Speak, Step
 from callflow.flow.definition import one_of
-from callflow.flow.keys import Collector, Complete, Entry, Failed, GiveUp, Outcome, Tries
+from callflow.flow.keys import Collector, Complete, Entry, Failed, FailedName, GiveUp, Outcome, Tries
 from callflow.flow.prompts import Prompt
 from callflow.flow.state import StateOptions
 from callflow.wire.messages import Dtmf
@@ -25,6 +25,7 @@ class QuestionOptions(StateOptions):
     """Options of every state that asks for keys."""
 
     prompt: Prompt | None = None
+    """None where ``prompt_for`` says it."""
     reprompts: tuple[Prompt, ...] = ()
     no_input: Prompt | None = None
     no_match: Prompt | None = None
@@ -35,6 +36,8 @@ class QuestionOptions(StateOptions):
     between_digits: float = 3.0
     total: float = 60.0
     secret: bool = False
+    failed: type[Any] | None = None
+    """The state to go to when the tries are used up, in the place of ``on_failed``."""
 
     def __attrs_post_init__(self) -> None:
         super().__attrs_post_init__()
@@ -71,12 +74,11 @@ class Question(Conduct):
     """
 
     def __init__(self, options: QuestionOptions, entry: Entry, answered: Callable[[str], Step], at: float) -> None:
-        assert options.prompt is not None, "checked when the flow is made"
         self.secret = options.secret
         self.takes_keys = True
         self._options = options
         self._prompt = options.prompt
-        self._asked: Prompt = options.prompt
+        self._asked: Prompt | None = options.prompt
         """What was asked last, without what was said of a failure before."""
         self._entry = entry
         self._answered = answered
@@ -97,6 +99,9 @@ class Question(Conduct):
     def press(self, key: Dtmf, at: float) -> Step:
         return self._judge(self._collector.press(key.digit, at), at)
 
+    def fits(self, digit: str) -> bool:
+        return digit in self._entry.digits or digit in set(self._entry.finish)
+
     def due(self, at: float) -> Step:
         return self._judge(self._collector.due(at), at)
 
@@ -112,6 +117,9 @@ class Question(Conduct):
         self.takes_keys = True
         self._collector = Collector(self._entry, at=at, prompt_playing=False)
         return WAIT
+
+    def again(self, name: FailedName, at: float) -> Step:
+        return self._ask_again(Failed(name=name, digits_seen=self._collector.digits_so_far), at)
 
     def _judge(self, outcome: Outcome | None, at: float) -> Step:
         match outcome:
@@ -130,9 +138,16 @@ class Question(Conduct):
         match self._tries.failed(failed):
             case GiveUp(last):
                 self.takes_keys = False
+                if self._options.failed is not None:
+                    return Go("failed", self._options.failed)
                 return Deliver("on_failed", (last,))
             case again:
+                self.takes_keys = True
                 self._collector = Collector(self._entry, at=at, prompt_playing=True)
                 self._asked = again.prompt or self._prompt
-                spoken = (*self._options.sorry(failed), *_parts(self._asked))
-                return Speak(spoken, self._options.barge_in, again=True)
+                return self._speak_again(self._options.sorry(failed), self._asked)
+
+    def _speak_again(self, sorry: tuple[str, ...], asked: Prompt | None) -> Step:
+        if asked is None:
+            return Speak(None, self._options.barge_in, again=True, before=sorry)
+        return Speak((*sorry, *_parts(asked)), self._options.barge_in, again=True)

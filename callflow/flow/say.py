@@ -12,6 +12,7 @@ from callflow.flow.definition import class_line, one_of
 from callflow.flow.keys import TypeAheadPolicy
 from callflow.flow.prompts import Prompt
 from callflow.flow.state import INHERIT, ResumePolicy, State, StateOptions
+from callflow.wire.messages import Dtmf
 
 
 @attrs.frozen(kw_only=True)
@@ -29,7 +30,7 @@ class Say(State[D]):
         prompt: What to say.
         barge_in: ``"dtmf"`` (default) lets any key cut it, ``"speech"`` the caller's voice, ``"any"`` both; None makes
             it heard to its end.
-        typeahead, resume: As in ``State``.
+        timeout, typeahead, resume: As in ``State``.
     """
 
     options: ClassVar[Any] = SayOptions()
@@ -41,15 +42,23 @@ class Say(State[D]):
         *,
         prompt: Prompt = INHERIT,
         barge_in: BargeIn = INHERIT,
+        timeout: float = INHERIT,
         typeahead: TypeAheadPolicy = INHERIT,
         resume: ResumePolicy = INHERIT,
     ) -> None:
         super(State, cls).__init_subclass__()
-        cls._define(prompt=prompt, barge_in=barge_in, typeahead=typeahead, resume=resume)
+        cls._define(prompt=prompt, barge_in=barge_in, timeout=timeout, typeahead=typeahead, resume=resume)
 
     def then(self, call: Call[D]) -> State[D]:
         """It was said. Called once; returns the next state."""
         raise NotImplementedError
+
+    def prompt_for(self, call: Call[D]) -> Prompt:
+        """What is said, where it hangs on the call or on the state's fields. Called once."""
+        raise NotImplementedError
+
+    def on_dtmf(self, call: Call[D], key: Dtmf) -> State[D] | None:
+        """A key came. Called for each; None stays. Without this hook keys are kept for the next state that asks."""
 
     def conduct(self, at: float) -> Conduct:
         return _Announcement(self.options)
@@ -60,7 +69,6 @@ class _Announcement(Conduct):
         self._options = options
 
     def enter(self, at: float) -> Step:
-        assert self._options.prompt is not None, "checked when the flow is made"
         return Speak(self._options.prompt, self._options.barge_in)
 
     def resumed(self, at: float) -> Step:

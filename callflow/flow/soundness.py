@@ -27,9 +27,16 @@ def mistakes_of(graph: Graph, data: object) -> Iterator[FlowDefinitionError]:
         graph: All states that can be reached.
         data: The type of the flow's data, or None if calls have none.
     """
-    yield from _of_other_data(graph)
     yield from _without_data(graph.states[0], data)
+    yield from _mistakes_within(graph)
+
+
+def _mistakes_within(graph: Graph) -> Iterator[FlowDefinitionError]:
+    yield from _of_other_data(graph)
     yield from _trapped(graph)
+    for sub, inside in graph.inside.items():
+        yield from _without_own_data(sub, inside.states[0])
+        yield from _mistakes_within(inside)
 
 
 # Data.
@@ -94,6 +101,20 @@ def _without_data(start: AnyState, data: object) -> Iterator[FlowDefinitionError
             f"write Flow(…, data={_named(wanted)})",
             check="other-data",
             at=start,
+        )
+
+
+def _without_own_data(sub: AnyState, start: AnyState) -> Iterator[FlowDefinitionError]:
+    factory: Any = sub.options.data
+    wanted, offered = data_of(start), data_of(sub)
+    if factory is not None or overrides(sub, "data_for"):
+        offered = factory if isinstance(factory, type) else Any
+    if not serves(offered, wanted):
+        yield FlowDefinitionError(
+            f"{sub.__qualname__}: {start.__qualname__} inside has {_named(wanted)}, and is given {_named(offered)}; "
+            f"write data={_named(wanted)} in the class line of {sub.__qualname__}",
+            check="other-data",
+            at=sub,
         )
 
 

@@ -7,47 +7,25 @@ that is the list of the state's transitions, and the engine holds it to it. Hand
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import Any, ClassVar, Generic, Literal, TypeVar, dataclass_transform
+import inspect
+from collections.abc import Mapping
+from typing import Any, ClassVar, Generic, Literal, dataclass_transform
 
 import attrs
 
 from callflow.errors import FlowDefinitionError
 from callflow.flow.call import Call, D, EndedCall, Resumed, Speech
-from callflow.flow.conduct import WAIT, Conduct, Deliver, Step
-from callflow.flow.definition import KEYS_ATTRIBUTE, check_class, class_line, is_kind, one_of, overrides
+from callflow.flow.conduct import Conduct, Deliver
+from callflow.flow.definition import check_class, class_line, is_kind, kind_of, one_of, said_in_line
 from callflow.flow.keys import TypeAheadPolicy
-from callflow.wire.messages import KEYS, Dtmf
-
-F = TypeVar("F", bound=Callable[..., Any])
+from callflow.flow.marks import LINE, keys_of, line_of
+from callflow.wire.messages import Dtmf
 
 ResumePolicy = Literal["again", "stay"]
 """What a state does when a lost line is back: say what it said again, or go on without it."""
 
 INHERIT: Any = object()
 """Default of every option: what the base class says."""
-
-
-def key(*keys: str) -> Callable[[F], F]:
-    """Make a method of a ``Menu`` the handler of one key, or of several.
-
-    The method takes the call and may take the key as one more argument; it returns the next state, or None to wait for
-    another key.
-
-    Raises:
-        FlowDefinitionError: There is no key, or one that is on no telephone.
-    """
-    strange = [one for one in keys if len(one) != 1 or one not in KEYS]
-    if strange or not keys:
-        shown = ", ".join(map(repr, strange)) or "nothing"
-        said = f"@key({shown}) is no key; the keys of a telephone are 0 to 9, * and #, one string each"
-        raise FlowDefinitionError(said, check="key")
-
-    def mark(handler: F) -> F:
-        setattr(handler, KEYS_ATTRIBUTE, keys)
-        return handler
-
-    return mark
 
 
 @attrs.frozen(kw_only=True)
@@ -84,7 +62,7 @@ class State(Generic[D]):
     options: ClassVar[Any] = StateOptions()
     """What the class line said; of the kind's own options class."""
     final: ClassVar[bool] = False
-    """Whether the call ends in this state."""
+    """Whether the flow that the state is in ends with it: the call's, or a sub-flow's."""
     kind: ClassVar[str] = "State"
     """Name of the ready-made kind that the class is or descends from."""
 
@@ -102,7 +80,9 @@ class State(Generic[D]):
     @classmethod
     def _define(cls, **given: Any) -> None:
         """Settle the options and make the annotated names fields."""
-        cls.options = cls._settle({name: value for name, value in given.items() if value is not INHERIT})
+        setattr(cls, LINE, {name: value for name, value in given.items() if value is not INHERIT})
+        if not is_kind(cls):
+            cls.options = cls._settle()
         try:
             attrs.define(slots=False)(cls)
         except ValueError as wrong:
@@ -116,16 +96,22 @@ class State(Generic[D]):
             check_class(cls)
 
     @classmethod
-    def _settle(cls, chosen: Mapping[str, object]) -> object:
-        """Put what was chosen in place of what the base class says; the options check themselves."""
+    def _settle(cls) -> object:
+        """Put what the class lines say in the place of the kind's defaults; the options check themselves.
+
+        The bases may be of other kinds: what a superstate says that this kind has no use for is left out.
+        """
+        kind: Any = kind_of(cls)
+        known = {field.name for field in attrs.fields(type(kind.options))}
+        chosen = {name: value for name, value in said_in_line(cls).items() if name in known}
         try:
-            return attrs.evolve(cls.options, **chosen)
+            return attrs.evolve(kind.options, **chosen)
         except ValueError as wrong:
             raise FlowDefinitionError(f"{cls.__qualname__}: {wrong}", check="option-value", at=cls) from wrong
         except TypeError as wrong:
             raise FlowDefinitionError(
                 f"{cls.__qualname__}: the value of an option has the wrong type ({wrong}); "
-                f"look at {', '.join(chosen)} in its class line",
+                f"look at {', '.join(line_of(cls))} in its class line",
                 check="option-value",
                 at=cls,
             ) from wrong
@@ -152,7 +138,17 @@ class State(Generic[D]):
         """The caller has spoken. Called once for each ``on_speech``, ``end_after`` (0.8) seconds later; None stays."""
 
     def on_timeout(self, call: Call[D]) -> State[D] | None:
-        """``timeout`` has passed since the state was entered. Called at most once; None stays."""
+        """``timeout`` has passed since the state was entered. Called at most once for each entering; None stays."""
+
+    def on_timer(self, call: Call[D], name: str) -> State[D] | None:
+        """A timer that ``call.every`` or ``call.after`` set is due. Called for each beat; None stays."""
+
+    def on_error(self, call: Call[D], error: Exception) -> State[D]:
+        """A handler, ``run`` or an activity of the state raised. Called at most once a call; names the next state.
+
+        It stands in for ``Flow(error=…)``. The second error of a call ends it.
+        """
+        raise NotImplementedError
 
     def on_detached(self, call: Call[D]) -> None:
         """The line is gone, and may come back. Called once for each time; what is played now waits for the line."""
@@ -166,29 +162,28 @@ class State(Generic[D]):
     def on_hangup(self, call: EndedCall[D]) -> None:
         """The call is over. Called once, for the state it ended in; nothing can be sent any more."""
 
+    # For kinds of states and for whoever looks at a flow; users do not call what follows.
+
+    @classmethod
+    def choices(cls) -> Mapping[str, str]:
+        """Which key calls which method, in the order of the class body; a subclass's own keys win."""
+        found: dict[str, str] = {}
+        for base in reversed(cls.__mro__):
+            found = keys_of(base, found)
+        return found
+
+    @classmethod
+    def _asked_keys(cls) -> frozenset[str]:
+        """Keys that the state's own question takes as a part of its answer."""
+        return frozenset()
+
     def conduct(self, at: float) -> Conduct:
-        """Make the object that drives this state. For kinds of states; users do not call it."""
-        return WaitingConduct(self, at)
+        """Make the object that drives this state."""
+        return Conduct()
 
 
-class WaitingConduct(Conduct):
-    """Conduct of a plain ``State``: keys go to ``on_dtmf``, the time-out to ``on_timeout``."""
-
-    def __init__(self, state: State[Any], at: float) -> None:
-        timeout = state.options.timeout
-        self.deadline = None if timeout is None else at + timeout
-        self.takes_keys = overrides(type(state), "on_dtmf")
-        self._state = type(state)
-
-    def press(self, key: Dtmf, at: float) -> Step:
-        return Deliver("on_dtmf", (key,))
-
-    def speech_began(self, speech: Speech) -> Step:
-        return Deliver("on_speech", (speech,)) if overrides(self._state, "on_speech") else WAIT
-
-    def speech_ended(self, speech: Speech) -> Step:
-        return Deliver("on_speech_ended", (speech,)) if overrides(self._state, "on_speech_ended") else WAIT
-
-    def due(self, at: float) -> Step:
-        self.deadline = None
-        return Deliver("on_timeout")
+def choose(state: State[Any], digit: str) -> Deliver:
+    """Say what a key of a state's ``choices`` calls, and with what."""
+    name = state.choices()[digit]
+    takes_key = len(inspect.signature(getattr(state, name)).parameters) > 1
+    return Deliver(name, (digit,) if takes_key else ())

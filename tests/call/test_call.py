@@ -251,6 +251,7 @@ async def test_the_record_tells_of_the_call(autojump_clock: MockClock, prompts: 
         dropped=0,
         links=1,
         late_messages=0,
+        unwanted=0,
     )
 
 

@@ -270,7 +270,7 @@ ONE = "LookupError('nothing there')"
         (raising, ONE),
         (raising_in_a_nursery, ONE),
         (raising_twice, f"ExceptionGroup('Exceptions from Trio nursery', [{ONE}, {ONE}])"),
-        (leaving, "RuntimeError('the state raised SystemExit')"),
+        (leaving, "SystemExit('that was it')"),
     ],
 )
 async def test_a_run_that_raises_ends_the_call(

@@ -279,7 +279,7 @@ class Twice(CollectDigits[Notes], prompt="pin.wav", length=4, tries=1):
 
     entries: int = 0
 
-    def on_digits(self, call: C, digits: Secret) -> Done | None:  # type: ignore[override]  # nobody has to type flows
+    def on_digits(self, call: C, digits: Secret) -> Done | None:
         self.entries += 1
         call.data.append(f"entry {self.entries}")
         return Done() if self.entries == 2 else None

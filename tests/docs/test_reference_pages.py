@@ -12,6 +12,7 @@ import pytest
 from callflow import (
     Call,
     CollectDigits,
+    Confirm,
     EndCause,
     EndedCall,
     Fate,
@@ -29,6 +30,7 @@ from callflow import (
     Speech,
     Started,
     State,
+    SubFlow,
 )
 from callflow.flow.graph import REQUIRED
 from tests.docs.tables import Table, code, plain, tables
@@ -36,7 +38,7 @@ from tests.test_docs import ROOT
 
 STATES = list(tables(ROOT / "docs" / "reference" / "states.md"))
 CALL = list(tables(ROOT / "docs" / "reference" / "call.md"))
-KINDS: list[type[State[Any]]] = [State, Say, Menu, CollectDigits, Hangup]
+KINDS: list[type[State[Any]]] = [State, Say, Menu, CollectDigits, Confirm, SubFlow, Hangup]
 
 
 def table_of(page: list[Table], column: str, heading: str = "") -> Table:

@@ -17,16 +17,18 @@ HOOKS = {
     ),
     "a hook like no other is told which there are": (
         "class Lost(Menu[None]):\n    def on_xyz(self, call) -> Bye: ...",
-        "Lost.on_xyz: a Menu has no hook on_xyz; its hooks are on_detached, on_failed, on_hangup, on_resumed",
+        "Lost.on_xyz: a Menu has no hook on_xyz; "
+        "its hooks are on_detached, on_error, on_failed, on_hangup, on_resumed, on_timeout, on_timer",
     ),
     "a hook of another kind is none of this one": (
-        "class Lost(Menu[None]):\n    def on_timeout(self, call) -> Bye: ...",
-        "Lost.on_timeout: a Menu has no hook on_timeout; its hooks are on_detached, on_failed, on_hangup, on_resumed",
+        "class Lost(Menu[None]):\n    def on_digits(self, call, digits) -> Bye: ...",
+        "Lost.on_digits: a Menu has no hook on_digits; "
+        "its hooks are on_detached, on_error, on_failed, on_hangup, on_resumed, on_timeout, on_timer",
     ),
     "what comes after is said of announcements alone": (
         "class Lost(State[None], timeout=5.0):\n    def then(self, call) -> Bye: ...",
-        "Lost.then: a State has no hook then; its hooks are on_detached, on_dtmf, on_hangup, on_resumed, on_speech, "
-        "on_speech_ended, on_timeout",
+        "Lost.then: a State has no hook then; its hooks are on_detached, on_dtmf, on_error, on_hangup, on_resumed, "
+        "on_speech, on_speech_ended, on_timeout, on_timer",
     ),
     "a handler without a return annotation": (
         "class Lost(Say[None], prompt='a.wav'):\n    def then(self, call): ...",
@@ -77,13 +79,145 @@ KEYS = {
         "class Lost(Menu[None]):\n    @key()\n    def one(self, call) -> Bye: ...",
         "@key(nothing) is no key; the keys of a telephone are 0 to 9, * and #, one string each",
     ),
-    "a key of a state that is no menu": (
-        "class Lost(State[None], timeout=5.0):\n    @key('1')\n    def one(self, call) -> Bye: ...",
-        "Lost.one: @key is for a Menu, and this is a State; make it a Menu, or take keys in on_dtmf of a State",
+    "a key that is a digit of the entry": (
+        "class Lost(CollectDigits[None]):\n    @key('1')\n    def one(self, call) -> Bye: ...",
+        "Lost: key 1 is part of the answer, and calls one as well; give one a key that is none, such as *",
+    ),
+    "a key that ends the entry": (
+        "class Lost(CollectDigits[None], finish='*'):\n    @key('*')\n    def help(self, call) -> Bye: ...",
+        "Lost: key * is part of the answer, and calls help as well; give help a key that is none, such as *",
+    ),
+    "a key that says yes": (
+        "class Lost(Confirm[None]):\n    @key('1')\n    def one(self, call) -> Bye: ...",
+        "Lost: key 1 is part of the answer, and calls one as well; give one a key that is none, such as *",
+    ),
+    "a superstate's key that is a digit of the entry": (
+        "class Base(State[None]):\n    @key('0')\n    def person(self, call) -> Bye: ...\n"
+        "class Lost(Base, CollectDigits[None]): ...",
+        "Lost: key 0 is part of the answer, and calls person as well; give person a key that is none, such as *",
+    ),
+    "one key in the class line and in the body": (
+        "class Bye(Hangup[None]): ...\nclass Lost(Menu[None], keys={'1': Bye}):\n    @key('1')\n"
+        "    def one(self, call) -> Bye: ...",
+        "Lost: key 1 has two handlers, keys= and one; leave it to one of them",
+    ),
+    "keys that are no dict": (
+        "class Lost(Menu[None], keys='1'): ...",
+        "Lost: keys='1'; write keys={'1': Sales}",
+    ),
+    "a key of the class line that is on no telephone": (
+        "class Bye(Hangup[None]): ...\nclass Lost(Menu[None], keys={'12': Bye}): ...",
+        "Lost: keys={'12': …} has no key; the keys of a telephone are 0 to 9, * and #",
+    ),
+    "a key that leads to what is no state": (
+        "class Lost(Menu[None], keys={'1': 'Bye'}): ...",
+        "Lost: keys={'1': …} names 'Bye', which is no state class of the flow; write the class",
+    ),
+    "a key that leads to a state that needs something": (
+        "class Sales(Hangup[None]):\n    desk: int\nclass Lost(Menu[None], keys={'1': Sales}): ...",
+        "Lost: keys={'1': …} names Sales, which needs desk; give desk a default, or write a method that makes it",
+    ),
+}
+
+EVENTS = {
+    "an event that is no class": (
+        "class Lost(State[None]):\n    @on('hello')\n    def said(self, call, event) -> Bye: ...",
+        "@on('hello'): an event is told by its class; write @on(str)",
+    ),
+    "one event twice": (
+        "class Lost(State[None]):\n    @on(str)\n    def one(self, call, event) -> Bye: ...\n"
+        "    @on(str)\n    def two(self, call, event) -> Bye: ...",
+        "Lost: str has two handlers, one and two; leave it to one of them",
+    ),
+    "an event that the method does not take": (
+        "class Lost(State[None]):\n    @on(str)\n    def one(self, call) -> Bye: ...",
+        "Lost.one cannot be called with what it is given; write it as one(self, call, event)",
+    ),
+    "an event's method that waits": (
+        "class Lost(State[None]):\n    @on(str)\n    async def one(self, call, event) -> Bye: ...",
+        "Lost.one must not wait; write 'def one', and what waits in run of another state",
+    ),
+    "an event's method that does not say where it goes": (
+        "class Lost(State[None]):\n    @on(str)\n    def one(self, call, event): ...",
+        "Lost.one does not say where it goes; annotate its return with the states it may go to, or with None",
+    ),
+    "an activity that does not wait": (
+        "class Lost(State[None]):\n    @activity\n    def watch(self, call) -> None: ...",
+        "Lost.watch must be async: an activity runs beside the state; write 'async def watch'",
+    ),
+    "an activity that moves": (
+        "class Lost(State[None]):\n    @activity\n    async def watch(self, call) -> Bye: ...",
+        "Lost.watch: an activity cannot move the call; annotate it with None, and post an event to an @on handler",
+    ),
+    "an activity that wants more": (
+        "class Lost(State[None]):\n    @activity\n    async def watch(self, call, more) -> None: ...",
+        "Lost.watch cannot be called with what it is given; write it as watch(self, call)",
+    ),
+    "an activity that is a handler": (
+        "class Lost(State[None]):\n    @activity\n    async def on_dtmf(self, call, key) -> None: ...",
+        "Lost.on_dtmf: an activity cannot be a handler as well; give it a name of its own",
+    ),
+}
+
+TWICE = {
+    "a prompt in two ways": (
+        "class Lost(Say[None], prompt='a.wav'):\n    def prompt_for(self, call): ...",
+        "Lost: prompt=… in the class line stands beside prompt_for; leave it to one of them",
+    ),
+    "a failure in two ways": (
+        "class Bye(Hangup[None]): ...\n"
+        "class Lost(Menu[None], failed=Bye):\n    def on_failed(self, call, why) -> Bye: ...",
+        "Lost: failed=… in the class line stands beside on_failed; leave it to one of them",
+    ),
+    "a beginning in two ways": (
+        "class Bye(Hangup[None]): ...\n"
+        "class Lost(SubFlow[None, int], start=Bye):\n    def begin(self, call) -> Bye: ...",
+        "Lost: start=… in the class line stands beside begin; leave it to one of them",
+    ),
+    "a prompt that waits": (
+        "class Lost(Say[None]):\n    async def prompt_for(self, call): ...",
+        "Lost.prompt_for must not wait; write 'def prompt_for', and look things up in a state before it",
+    ),
+    "a prompt that cannot be asked for": (
+        "class Lost(Say[None]):\n    def prompt_for(self): ...",
+        "Lost.prompt_for cannot be called with what it is given; write it as prompt_for(self, call)",
+    ),
+    "a prompt that is no method": (
+        "class Lost(Say[None]):\n    prompt_for = 'a.wav'",
+        "Lost.prompt_for is no function; write it as a method of the class",
     ),
 }
 
 OPTIONS = {
+    "one key for yes and for no": (
+        "class Lost(Confirm[None], yes='2'): ...",
+        "Lost: yes='2' and no='2' are one key; give each its own",
+    ),
+    "a yes that is no key": (
+        "class Lost(Confirm[None], yes='yes'): ...",
+        "Lost: yes='yes' is no key of a telephone; write one of 0 to 9, * and #",
+    ),
+    "a failure that leads to what is no state": (
+        "class Lost(Confirm[None], failed=3): ...",
+        "Lost: failed=… names 3, which is no state class of the flow; write the class",
+    ),
+    "a failure that leads to a kind": (
+        "class Lost(CollectDigits[None], failed=Hangup): ...",
+        "Lost: failed=Hangup names <class 'callflow.flow.hangup.Hangup'>, which is no state class of the flow; "
+        "write the class",
+    ),
+    "a sub-flow that begins with what needs something": (
+        "class Ask(Say[None]):\n    n: int\nclass Lost(SubFlow[None, int], start=Ask): ...",
+        "Lost: start=Ask names Ask, which needs n; give n a default, or write a method that makes it",
+    ),
+    "data of a sub-flow that are made already": (
+        "class Lost(SubFlow[None, int], data={}): ...",
+        "Lost: data={} cannot be called; write data=dict, the class",
+    ),
+    "a sub-flow that runs": (
+        "class Lost(SubFlow[None, int]):\n    async def run(self, call) -> None: ...",
+        "Lost.run: a SubFlow runs the flow inside it; make run an @activity of another name",
+    ),
     "an option that is nearly one": (
         "class Lost(Menu[None], prompt='a.wav', no_inptu='b.wav'): ...",
         "Lost: a Menu has no option no_inptu; did you mean no_input?",
@@ -176,6 +310,10 @@ OPTIONS = {
 }
 
 FIELDS = {
+    "a field that a state needs for itself": (
+        "class Lost(Menu[None]):\n    options: list",
+        "Lost: a Menu has options of its own; call the field something else",
+    ),
     "a field that has to be given behind one that need not": (
         "class Lost(State[None], timeout=5.0):\n    left: int = 3\n    pin: str",
         "Lost: a field without a default stands behind one that has a default; give it a default too, or put it first",
@@ -186,7 +324,7 @@ FIELDS = {
     ),
 }
 
-MISTAKES = HOOKS | KEYS | OPTIONS | FIELDS
+MISTAKES = HOOKS | KEYS | EVENTS | OPTIONS | TWICE | FIELDS
 
 
 def define(code: str) -> dict[str, Any]:

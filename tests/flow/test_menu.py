@@ -6,7 +6,7 @@ import pytest
 
 from callflow import Call, Dtmf, Failed, Hangup, Menu, State, key
 from callflow.flow.conduct import WAIT, Conduct, Deliver, Speak, Step
-from callflow.flow.question import QuestionOptions
+from callflow.flow.menu import MenuOptions
 
 C = Call[None]
 
@@ -79,7 +79,7 @@ def test_a_subclass_takes_the_choices_over_and_its_own_win() -> None:
 
 
 def test_a_subclass_takes_the_options_over_and_its_own_win() -> None:
-    assert Branch.options == QuestionOptions(
+    assert Branch.options == MenuOptions(
         prompt="branch.wav", reprompts=("again.wav",), no_match="wrong.wav", tries=4, first_digit=4.0
     )
 

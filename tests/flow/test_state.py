@@ -5,7 +5,21 @@ from __future__ import annotations
 import attrs
 import pytest
 
-from callflow import Call, CollectDigits, Dtmf, EndedCall, Hangup, Menu, Say, State, key
+from callflow import (
+    Call,
+    CollectDigits,
+    Confirm,
+    Done,
+    Dtmf,
+    EndedCall,
+    GaveUp,
+    Hangup,
+    Menu,
+    Say,
+    State,
+    SubFlow,
+    key,
+)
 from callflow.flow.conduct import WAIT, Conduct, Deliver, Finish, Speak
 from callflow.flow.state import StateOptions
 
@@ -98,15 +112,19 @@ def test_options_of_a_class_leave_those_of_its_kind_alone() -> None:
     assert (State.options, Menu.options.prompt, CollectDigits.options.length) == (StateOptions(), None, None)
 
 
-def test_every_kind_says_its_name_and_hangup_alone_is_final() -> None:
-    kinds = (State, Say, Menu, CollectDigits, Hangup)
+def test_every_kind_says_its_name_and_whether_a_flow_ends_there() -> None:
+    kinds = (State, Say, Menu, CollectDigits, Confirm, SubFlow, Hangup, Done, GaveUp)
 
     assert [(cls.kind, cls.final) for cls in kinds] == [
         ("State", False),
         ("Say", False),
         ("Menu", False),
         ("CollectDigits", False),
+        ("Confirm", False),
+        ("SubFlow", False),
         ("Hangup", True),
+        ("Done", True),
+        ("GaveUp", True),
     ]
 
 
@@ -138,27 +156,6 @@ def test_a_state_waits_when_it_is_entered() -> None:
     conduct = CheckPin("4129").conduct(100.0)
 
     assert (conduct.enter(100.0), conduct.prompt_ended(101.0), conduct.stayed(102.0)) == (WAIT, WAIT, WAIT)
-
-
-def test_a_state_is_due_its_timeout_after_entering_and_once() -> None:
-    conduct = CheckPin("4129").conduct(100.0)
-    deadline = conduct.deadline
-
-    assert (deadline, conduct.due(104.0), conduct.deadline) == (104.0, Deliver("on_timeout"), None)
-
-
-def test_a_state_without_a_timeout_is_never_due() -> None:
-    assert Endless().conduct(100.0).deadline is None
-
-
-def test_keys_go_to_a_state_that_has_the_hook_and_to_no_other() -> None:
-    assert [state.conduct(0.0).takes_keys for state in (Listening(), CheckPin("4129"))] == [True, False]
-
-
-def test_each_key_is_delivered() -> None:
-    step = Listening().conduct(0.0).press(Dtmf(digit="5"), 1.0)
-
-    assert step == Deliver("on_dtmf", (Dtmf(digit="5"),))
 
 
 def test_hooks_that_nobody_wrote_stay() -> None:

@@ -51,7 +51,7 @@ def handler_code(flow: Flow[Any], sources: Sources) -> Iterator[Finding]:
 
 def all_code(flow: Flow[Any], sources: Sources) -> Iterator[Code]:
     """Find the functions that calls run: handlers, async methods of services, and the answer to a Passthru."""
-    for state in flow.graph.states:
+    for state in flow.graph.all_states:
         for handler in handlers_of(state).values():
             yield from _code(handler, sources, state)
     for service in flow.services:

@@ -19,14 +19,14 @@ BY_CALLER = ("on_dtmf", "on_digits", "on_yes", "on_no")
 
 def dead_states(module: Mapping[str, Any], flows: list[Flow[Any]], sources: Sources) -> Iterator[Finding]:
     """Find states of a whole module that no flow of it leads to."""
-    reached = {state for flow in flows for state in (*flow.graph.states, *flow.spare)}
+    reached = {state for flow in flows for state in (*flow.graph.all_states, *flow.spare)}
     for state in forgotten(module, reached):
         yield finding_of(dead(state, flows[0].start), sources.place_of(state))
 
 
 def shape(flow: Flow[Any], sources: Sources) -> Iterator[Finding]:
     """Find what is wrong with the ways through a flow."""
-    for state in flow.graph.states:
+    for state in flow.graph.all_states:
         yield from _stays(state, flow, sources)
         yield from _shares(state, sources)
     yield from _loops(flow, sources)
@@ -78,7 +78,7 @@ def _silence(flow: Flow[Any], sources: Sources) -> Iterator[Finding]:
     for group in _closed(flow, edges):
         moves = [edge for edge in edges if edge.source in group]
         if moves:
-            handler = handlers_of(moves[0].source)[moves[0].handler]
+            handler = handlers_of(moves[0].source).get(moves[0].handler, moves[0].source)
             yield sources.place_of(handler).finding(
                 "silent-loop",
                 f"{moves[0].source.__name__}.{moves[0].handler}",

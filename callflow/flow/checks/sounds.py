@@ -89,7 +89,7 @@ class _Prompts:
 
     def _said(self) -> Iterator[tuple[AnyState, str, Prompt]]:
         """Give all prompts of class lines."""
-        for state in self.flow.graph.states:
+        for state in self.flow.graph.all_states:
             yield from ((state, option, prompt) for option, prompt in prompts_of(state))
 
     def _clip(self, prompt: Prompt, place: Place, where: str) -> Any:

@@ -60,12 +60,12 @@ class Story:
     @cached_property
     def states(self) -> dict[str, type[State[Any]]]:
         """The flow's states by name. Of several with one name, the one reached first."""
-        states = () if self.flow is None else self.flow.graph.states
+        states = () if self.flow is None else self.flow.graph.all_states
         return {state.__name__: state for state in reversed(states)}
 
     @cached_property
     def edges(self) -> Sequence[Edge]:
-        return () if self.flow is None else self.flow.graph.edges
+        return () if self.flow is None else self.flow.graph.all_edges
 
     @cached_property
     def keys(self) -> list[str]:
