@@ -126,6 +126,15 @@ class Line:
                 await self.peer.send(frame(PONG, ping.payload))
             await trio.sleep(0.02)
 
+    async def answer_pings(self) -> None:
+        """Be alive, and say nothing but what a ping asks for."""
+        answered = 0
+        while not self.gone and not self.peer.ended:
+            for ping in [f for f in self.peer.read_now() if f.opcode == PING][answered:]:
+                answered += 1
+                await self.peer.send(frame(PONG, ping.payload))
+            await trio.sleep(0.1)
+
     async def echo(self) -> None:
         """Echo each mark when it has come; nothing else is sent."""
         echoed = 0
@@ -263,6 +272,24 @@ async def test_a_healthy_call_loses_no_frame_to_another_of_its_name(autojump_clo
 
     assert (len(stage.server.records), played) == (2, 3.0)
     assert frames == pytest.approx(250, abs=2)
+
+
+async def test_a_line_that_says_nothing_but_answers_a_ping_keeps_its_call(
+    autojump_clock: MockClock, prompts: Path
+) -> None:
+    flow, _ = flow_of(Choose, prompts)
+    async with serving(flow) as stage:
+        first = await line(stage)
+        stage.nursery.start_soon(first.answer_pings)
+        await trio.sleep(1.0)
+        second = await line(stage, "two")
+        await trio.sleep(2.0)
+        codes = first.peer.codes
+        for each in (first, second):
+            await each.stop()
+            await each.cut()
+
+    assert (codes, [record.links for record in stage.server.records]) == ([], [1, 1])
 
 
 @pytest.mark.parametrize("said", [{"account_sid": "other"}, {"caller": "+910000000106"}, {"called": "00000000320"}])
@@ -575,6 +602,46 @@ async def test_a_playback_that_is_stopped_without_a_line_is_lost(autojump_clock:
         await trio.sleep(4.0)
 
     assert ("lost" in data.notes, second.seconds) == (True, 0.0)
+
+
+async def test_music_that_pauses_without_a_line_goes_on_behind_the_voice(
+    autojump_clock: MockClock, prompts: Path
+) -> None:
+    class Queue(Noting):
+        async def run(self, call: C) -> None:
+            music = call.start("menu.wav", loop=True)
+            await trio.sleep(2.0)
+            music.pause()
+            await call.play("sorry.wav")
+            music.resume()
+            await trio.sleep(1.0)
+            call.data.notes.append(f"result: {music.result}")
+
+    flow, data = flow_of(Queue, prompts)
+    async with serving(flow) as stage, lost(stage, 3.0) as second:
+        await trio.sleep(2.0)
+
+    queued = [entry.details["prompt"] for entry in stage.journal(Kind.PLAYBACK) if entry.what == "queued"]
+    assert (queued, data.notes[-1]) == (["menu.wav", "sorry.wav", "menu.wav"], "result: None")
+    assert second.seconds > 2.0
+
+
+@pytest.mark.parametrize("begins", [0.0, 2.0], ids=["before", "without a line"])
+async def test_a_speaker_is_lost_with_its_line(begins: float, autojump_clock: MockClock, prompts: Path) -> None:
+    class Speaks(Noting):
+        async def run(self, call: C) -> None:
+            await trio.sleep(begins)
+            async with call.speaker() as speaker:
+                while await speaker.write(bytes(3_200)):
+                    pass
+            assert speaker.result is not None
+            call.data.notes.append(f"{speaker.result.fate.value} at {call.now():g}")
+
+    flow, data = flow_of(Speaks, prompts)
+    async with serving(flow) as stage, lost(stage, 3.0):
+        await trio.sleep(1.0)
+
+    assert (data.notes[-1], left_over(stage)) == ("lost at 4", {})
 
 
 # Ends.

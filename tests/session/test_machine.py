@@ -303,6 +303,13 @@ def test_an_echo_says_that_the_audio_was_played() -> None:
     assert fates(streaming(SendMark("a")).feed(Mark(name="a"))) == [("a", MarkFate.PLAYED)]
 
 
+def test_early_audio_of_the_new_link_comes_with_the_resumed_call() -> None:
+    session = fed(streaming(resumes=True), SocketClosed())
+    early = (audio(sid=AGAIN.stream_sid), audio(sid="another"))
+
+    assert session.feed(Reattach(AGAIN, early)).told == (Resumed(AGAIN), Audio(early[0]))
+
+
 def test_a_mark_that_was_passed_over_was_skipped() -> None:
     outcome = streaming(SendMark("a"), SendMark("b")).feed(Mark(name="b"))
 
