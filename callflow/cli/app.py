@@ -12,7 +12,7 @@ from callflow.cli.call import call
 from callflow.cli.check import check
 from callflow.cli.diagram import diagram
 from callflow.cli.serve import serve
-from callflow.errors import CallflowError
+from callflow.errors import CallflowError, FlowDefinitionError
 
 MISTYPED = 2
 """Exit code of words that are no command."""
@@ -53,6 +53,10 @@ def run(words: Sequence[str], commands: cyclopts.App = app) -> int:
     except cyclopts.CycloptsError as mistyped:
         print(f"callflow: {' '.join(str(mistyped).split())}", file=sys.stderr)
         return MISTYPED
+    except FlowDefinitionError as wrong:
+        more = f" (and {len(wrong.others)} more: callflow check tells all)" if wrong.others else ""
+        print(f"callflow: {wrong}{more}", file=sys.stderr)
+        return 1
     except CallflowError as wrong:
         print(f"callflow: {wrong}", file=sys.stderr)
         return 1

@@ -181,11 +181,15 @@ class Flow(Generic[D]):
         library = PromptLibrary.load(self.folder, self.rate)
         for _, prompt in named:
             library.clip(prompt)
-        self._check_apology(library)
+        self.check_apology(library)
         return library
 
-    def _check_apology(self, library: PromptLibrary) -> None:
-        """A server that goes down waits for it, so it must be short."""
+    def check_apology(self, library: PromptLibrary) -> None:
+        """Check that the apology is short: a server that goes down waits for it.
+
+        Raises:
+            AudioError: It takes more than ten seconds, or is not there.
+        """
         seconds = 0.0 if self.apology is None else library.clip(self.apology).seconds
         if seconds > LONGEST_APOLOGY:
             what = f"apology={self.apology!r} of Flow({self.name!r})"

@@ -138,6 +138,15 @@ def test_a_mistake_is_one_line_and_no_traceback(
     assert printed.err.startswith(told)
 
 
+def test_a_flow_with_several_mistakes_says_how_many(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (folder / "ivr.py").write_text(
+        HEAD + "class Hi(Say[None]):\n    def then(self, call) -> 'Nobody': ...\nFlow('f', start=Hi)"
+    )
+    run(["serve", "ivr.py"])
+
+    assert capsys.readouterr().err.endswith("to its class line (and 1 more: callflow check tells all)\n")
+
+
 def test_a_variable_that_is_nearly_a_setting_is_one_line(
     folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -70,7 +70,7 @@ class _Prompts:
         """Prompts in class lines that are not there, and questions that are too long to wait for."""
         for state, option, prompt in self._said():
             says = _who_says(state, option)
-            clip = yield from self._clip(prompt, self.sources.place_of(says), says.__name__)
+            clip = yield from self._clip(prompt, self.sources.place_of(says), says.__name__, [])
             if clip is not None and option == "prompt" and clip.seconds > LONG_QUESTION and _must_wait(state):
                 yield self.sources.place_of(state).finding(
                     "long-question",
@@ -79,12 +79,14 @@ class _Prompts:
                     'let keys cut it, barge_in="dtmf", or say most of it in a Say in front',
                 )
 
+        yield from self._apology()
+
     def spoken(self) -> Iterator[Finding]:
         """Prompts that code names in ``call.play`` and ``call.start``."""
         for code in all_code(self.flow, self.sources):
             for call in calls(code.body):
                 if prompt := _literal_prompt(call):
-                    clip = yield from self._clip(prompt, code.at(call), code.where)
+                    clip = yield from self._clip(prompt, code.at(call), code.where, self.library.languages)
                     yield from () if clip is None else _cut_by_time(code, call, clip.seconds)
 
     def _said(self) -> Iterator[tuple[AnyState, str, Prompt]]:
@@ -92,14 +94,24 @@ class _Prompts:
         for state in self.flow.graph.all_states:
             yield from ((state, option, prompt) for option, prompt in prompts_of(state))
 
-    def _clip(self, prompt: Prompt, place: Place, where: str) -> Any:
-        """Find a prompt in any language; give a finding if it is in none."""
+    def _apology(self) -> Iterator[Finding]:
+        try:
+            self.flow.check_apology(self.library)
+        except AudioError as wrong:
+            mistake = f"{self._shown(wrong)}: expected {wrong.expected}, found {wrong.found}"
+            yield Place(*self.flow.made_at).finding("apology", f"Flow({self.flow.name!r})", mistake, wrong.cure)
+
+    def _clip(self, prompt: Prompt, place: Place, where: str, languages: list[str]) -> Any:
+        """Find a prompt at the top or in one of some languages; give a finding if it is in none.
+
+        What class lines name must be at the top: the server looks for it there when it starts.
+        """
         if self.bad & set(_names(prompt)):
             return None  # told already
         try:
             return self.library.clip(prompt)
         except AudioError as wrong:
-            for language in self.library.languages:
+            for language in languages:
                 try:
                     return self.library.clip(prompt, language)
                 except AudioError:

@@ -106,6 +106,21 @@ def test_what_code_plays_may_be_in_a_language_only(judge: Judge, tmp_path: Path)
     assert judge(play("'namaste.wav'")) == []
 
 
+def test_what_a_class_line_names_must_not_be_in_a_language_only(judge: Judge, tmp_path: Path) -> None:
+    write_wav(tmp_path / "prompts" / "hi" / "namaste.wav", 8000, 1.0)
+
+    assert [one.check for one in judge(say("prompt='namaste.wav'):"))] == ["missing-prompt"]
+
+
+@pytest.mark.parametrize(
+    ("seconds", "found"), [(9.0, []), (11.0, ["apology='sorry.wav' of Flow('f'): expected at most 10 s, found 11.0 s"])]
+)
+def test_an_apology_is_short(seconds: float, found: list[str], judge: Judge) -> None:
+    code = say("prompt='menu.wav'):", ", apology='sorry.wav'")
+
+    assert [one.mistake for one in judge(code, sorry=(8000, seconds))] == found
+
+
 def test_a_table_of_words_that_is_wrong_is_one_finding(judge: Judge, tmp_path: Path) -> None:
     (tmp_path / "prompts").mkdir()
     (tmp_path / "prompts" / "prompts.toml").write_text("[wrods]\n")
