@@ -129,7 +129,7 @@ async def test_who_serves_it_is_told_how_to_call_and_what_to_enter(
 
 
 def test_scripts_that_are_named_are_there(seat: Seat, capsys: pytest.CaptureFixture[str]) -> None:
-    named = {"balance", "transfer", "person", "locked", "silent", "stranger"}
+    named = {"balance", "transfer", "person", "locked", "silent", "stranger", "lost"}
 
     assert {path.stem for path in (EXAMPLE / "calls").glob("*.call")} == named
 
