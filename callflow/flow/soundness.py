@@ -14,6 +14,7 @@ from typing import Any, TypeAlias
 from callflow.errors import FlowDefinitionError
 from callflow.flow.definition import is_kind, overrides
 from callflow.flow.graph import Graph
+from callflow.flow.marks import EVENT_ATTRIBUTE, marked
 from callflow.flow.state import State
 
 AnyState: TypeAlias = type[State[Any]]
@@ -131,8 +132,10 @@ _LISTENING = ("on_dtmf", "on_speech", "on_speech_ended")
 
 
 def asks(state: AnyState) -> bool:
-    """Say whether a state waits for the caller. A Say or State does so only if it takes keys or speech."""
-    return state.kind not in ("Say", "State") or any(overrides(state, hook) for hook in _LISTENING)
+    """Say whether a state waits for somebody. A Say or State does so only if it takes keys, speech or events."""
+    if state.kind not in ("Say", "State") or state.choices() or marked(state, EVENT_ATTRIBUTE):
+        return True
+    return any(overrides(state, hook) for hook in _LISTENING)
 
 
 def _trapped(graph: Graph) -> Iterator[FlowDefinitionError]:

@@ -36,6 +36,8 @@ CAUGHT_BY = {
     "undeclared_move": "mypy pyright",
     "audio_after_hangup": "mypy pyright",
     "branch_falls_off": "mypy pyright",
+    "result_of_the_wrong_type": "mypy pyright",
+    "ends_disagree": "import",
     "same_key_twice": "import",
     "no_telephone_key": "import",
     "waiting_handler": "import mypy pyright",

@@ -15,8 +15,11 @@ from callflow.flow.checks.blocking import FOREIGN, cure_for
 from callflow.flow.checks.finding import Finding, Place
 from callflow.flow.checks.names import Scope, scope_of
 from callflow.flow.checks.source import Sources, file_of
+from callflow.flow.definition import overrides
 from callflow.flow.flow import Flow
 from callflow.flow.graph import handlers_of
+from callflow.flow.marks import ACTIVITY_ATTRIBUTE, marked
+from callflow.flow.soundness import AnyState
 
 Function: TypeAlias = Callable[..., Any]
 
@@ -50,15 +53,23 @@ def handler_code(flow: Flow[Any], sources: Sources) -> Iterator[Finding]:
 
 
 def all_code(flow: Flow[Any], sources: Sources) -> Iterator[Code]:
-    """Find the functions that calls run: handlers, async methods of services, and the answer to a Passthru."""
+    """Find the functions that calls run: handlers, async methods of services, and what answers Exotel."""
     for state in flow.graph.all_states:
-        for handler in handlers_of(state).values():
+        for handler in (*handlers_of(state).values(), *_beside_handlers(state)):
             yield from _code(handler, sources, state)
     for service in flow.services:
         for _, method in inspect.getmembers_static(type(service), inspect.iscoroutinefunction):
             yield from _code(method, sources, type(service))
-    if inspect.isfunction(flow.passthru):
-        yield from _code(flow.passthru, sources)
+    for function in (flow.passthru, flow.stream_url, flow.status):
+        if function is not None:
+            yield from _code(function, sources)
+
+
+def _beside_handlers(state: AnyState) -> Iterator[Function]:
+    """Find the methods of a state that calls run and that move nothing: activities, and what makes prompts and data."""
+    for name in (*(name for name, _ in marked(state, ACTIVITY_ATTRIBUTE)), "prompt_for", "begin", "data_for"):
+        if overrides(state, name):
+            yield getattr(state, name)
 
 
 def _code(function: Function, sources: Sources, owner: type | None = None) -> Iterator[Code]:

@@ -10,7 +10,7 @@ import attrs
 from callflow.flow.checks.finding import Finding, finding_of
 from callflow.flow.checks.source import Sources
 from callflow.flow.flow import Flow
-from callflow.flow.graph import Edge, handlers_of, may_stay
+from callflow.flow.graph import Edge, Graph, handlers_of, may_stay
 from callflow.flow.soundness import AnyState, Group, asks, closed_groups, dead, forgotten
 
 BY_CALLER = ("on_dtmf", "on_digits", "on_yes", "on_no")
@@ -29,14 +29,22 @@ def shape(flow: Flow[Any], sources: Sources) -> Iterator[Finding]:
     for state in flow.graph.all_states:
         yield from _stays(state, flow, sources)
         yield from _shares(state, sources)
-    yield from _loops(flow, sources)
-    yield from _silence(flow, sources)
+    for graph in _levels(flow.graph):
+        yield from _loops(graph, sources)
+        yield from _silence(graph, sources)
+
+
+def _levels(graph: Graph) -> Iterator[Graph]:
+    """Give a graph and those of the sub-flows inside it."""
+    yield graph
+    for inner in graph.inside.values():
+        yield from _levels(inner)
 
 
 def _stays(state: AnyState, flow: Flow[Any], sources: Sources) -> Iterator[Finding]:
     """A time-out comes once: a state that stays then waits for as long as the call lasts."""
     handler = handlers_of(state).get("on_timeout")
-    if handler is not None and may_stay(state, handler, flow.scope):
+    if state.kind == "State" and handler is not None and may_stay(state, handler, flow.scope):
         yield sources.place_of(handler).finding(
             "no-timeout",
             f"{state.__name__}.on_timeout",
@@ -58,10 +66,10 @@ def _shares(state: AnyState, sources: Sources) -> Iterator[Finding]:
             )
 
 
-def _loops(flow: Flow[Any], sources: Sources) -> Iterator[Finding]:
+def _loops(graph: Graph, sources: Sources) -> Iterator[Finding]:
     """Loops that nothing but a time-out ends, in which nothing waits for the caller."""
-    on_time = [edge for edge in flow.graph.edges if edge.handler != "on_timeout"]
-    for group in _closed(flow, on_time):
+    on_time = [edge for edge in graph.edges if edge.handler not in ("on_timeout", "on_error")]
+    for group in _closed(graph, on_time):
         moves = [edge for edge in on_time if edge.source in group]
         if moves and not any(map(asks, group)):
             yield sources.place_of(group[0]).finding(
@@ -72,28 +80,29 @@ def _loops(flow: Flow[Any], sources: Sources) -> Iterator[Finding]:
             )
 
 
-def _silence(flow: Flow[Any], sources: Sources) -> Iterator[Finding]:
+def _silence(graph: Graph, sources: Sources) -> Iterator[Finding]:
     """Groups that a caller never leaves who says nothing, such as one who has put the telephone down."""
-    edges = [edge for edge in flow.graph.edges if not _by_caller(edge)]
-    for group in _closed(flow, edges):
+    edges = [edge for edge in graph.edges if edge.handler != "on_error" and not _by_caller(edge)]
+    for group in _closed(graph, edges):
         moves = [edge for edge in edges if edge.source in group]
         if moves:
-            handler = handlers_of(moves[0].source).get(moves[0].handler, moves[0].source)
-            yield sources.place_of(handler).finding(
+            edge = moves[0]
+            handler = handlers_of(edge.source).get(edge.handler)  # none for what a class line says
+            yield sources.place_of(handler or edge.box or edge.source).finding(
                 "silent-loop",
-                f"{moves[0].source.__name__}.{moves[0].handler}",
+                edge.source.__name__ if handler is None else f"{edge.source.__name__}.{edge.handler}",
                 f"a caller who presses nothing goes round in {_round(group)} for as long as the call lasts",
                 "lead to a Hangup when nobody answers, at the second round at the latest",
             )
 
 
 def _by_caller(edge: Edge) -> bool:
-    return bool(edge.keys) or edge.handler in BY_CALLER
+    return bool(edge.keys) or edge.again or edge.handler in BY_CALLER
 
 
-def _closed(flow: Flow[Any], edges: list[Edge]) -> Iterator[Group]:
+def _closed(graph: Graph, edges: list[Edge]) -> Iterator[Group]:
     """Give the groups that these edges never lead out of, and that hold no end."""
-    for group in closed_groups(flow.graph.states, [(edge.source, edge.target) for edge in edges]):
+    for group in closed_groups(graph.states, [(edge.source, edge.target) for edge in edges]):
         if not any(state.final for state in group):
             yield group
 

@@ -71,6 +71,25 @@ BLOCKS = {
         "self.look()", methods="def look(self) -> None:\n    open('f')  # finds: blocking-call"
     ),
     "a handler": module(methods="def on_dtmf(self, call, key) -> None:\n    open('f')  # finds: blocking-call"),
+    "an activity": module(
+        methods="@activity\nasync def watch(self, call) -> None:\n    open('f')  # finds: blocking-call"
+    ),
+    "what makes a prompt": HEAD + "class Start(Say[None]):\n    def prompt_for(self, call):\n"
+    "        open('f')  # finds: blocking-call\n        return 'menu.wav'\n"
+    "    def then(self, call: C) -> Bye: ...\nflow = Flow('flow', start=Start)\n",
+    "a state in a sub-flow": HEAD + "class Inner(Say[None], prompt='menu.wav'):\n"
+    "    def then(self, call: C) -> Done[int]:\n        open('f')  # finds: blocking-call\n        return Done(1)\n"
+    "class Start(SubFlow[None, int], start=Inner):\n    def on_done(self, call: C, result: int) -> Bye: ...\n"
+    "flow = Flow('flow', start=Start)\n",
+    "a handler behind a decorator": module(
+        top="import functools\ndef logged(handler):\n    @functools.wraps(handler)\n"
+        "    def log(self, call, key):\n        return handler(self, call, key)\n    return log",
+        methods="@logged\ndef on_dtmf(self, call, key) -> None:\n    open('f')  # finds: blocking-call",
+    ),
+    "what says where a stream goes": module(
+        top="def place(report):\n    open('f')  # finds: blocking-call\n    return StreamTo('flow')",
+        options=", stream_url=place",
+    ),
     "a service": module(
         top="class Bank:\n    async def ask(self) -> None:\n        open('f')  # finds: blocking-call",
         options=", provide=[Bank()]",

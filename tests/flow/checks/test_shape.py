@@ -63,6 +63,26 @@ SHAPES = {
     "a loop that only a time-out leaves": says("A", "B", "endless-loop") + works("B", "A", "Bye") + flow("A"),
     "a state that asks again until its time is over": "class A(State[None], timeout=5.0):\n"
     "    def on_dtmf(self, call, key) -> A: ...\n    def on_timeout(self, call: C) -> Bye: ...\n" + flow("A"),
+    "a loop that an event may leave": says("A", "B")
+    + works("B", "A", "Bye")
+    + "    @on(int)\n    def count(self, call: C, event: int) -> Bye: ...\n"
+    + flow("A"),
+    "a loop that an error leaves": says("A", "B", "endless-loop")
+    + works("B", "A", "Bye")
+    + "    def on_error(self, call: C, error: Exception) -> Bye: ...\n"
+    + flow("A"),
+    "a silent caller in a sub-flow": "class Ask(CollectDigits[None], prompt='menu.wav', length=4):\n"
+    "    def on_digits(self, call, digits) -> Done[str] | Again: ...\n"
+    "    def on_failed(self, call, why) -> Ask: ...  # finds: silent-loop\n"
+    "class A(SubFlow[None, str], start=Ask):\n    def on_done(self, call, result) -> Bye: ...\n" + flow("A"),
+    "a silent caller whom a class line sends round": "class A(Menu[None], prompt='menu.wav', keys={'1': Bye}):\n"
+    "    def on_failed(self, call, why) -> B: ...  # finds: silent-loop\n"
+    "class B(Menu[None], prompt='menu.wav', keys={'1': Bye}, failed=A): ...\n" + flow("A"),
+    "a state below the flow, in a sub-flow of it": "class Ask(Say[None], prompt='menu.wav'):\n"
+    "    def then(self, call) -> Done[str]: ...\n"
+    "class A(SubFlow[None, str], start=Ask):\n    def on_done(self, call, result) -> Bye: ...\n" + flow("A"),
+    "a question that stays at its time-out": "class A(Menu[None], prompt='menu.wav', keys={'1': Bye}, timeout=60.0):\n"
+    "    def on_failed(self, call, why) -> Bye: ...\n    def on_timeout(self, call) -> None: ...\n" + flow("A"),
     "a script that waits for ever": works("A", "None", "Bye") + flow("A"),
     "a time-out that stays": "class A(State[None], timeout=5.0):\n    def on_dtmf(self, call, key) -> Bye: ...\n"
     "    def on_timeout(self, call: C) -> Bye | None: ...  # finds: no-timeout\n" + flow("A"),
