@@ -270,16 +270,18 @@ class Driver:
         self.journal.add(now, Kind.LINK, "detached")
         self._detached_at = now
         self.writer.detach()
-        self.settle(self.ledger.link_lost(now))
+        lost = self.ledger.link_lost(now)
         self.on_detached()
+        self.settle(lost)  # behind it: nobody is told before there is a line again
 
     def _resumed(self, start: Start, now: float) -> None:
         away = 0.0 if self._detached_at is None else now - self._detached_at
         silent = now - self._last_message_at
         self.came()
-        self.settle(self.ledger.link_lost(now))  # a link that was taken over was not seen to be lost
+        lost = self.ledger.link_lost(now)  # a link that was taken over was not seen to be lost
         self.journal.add(now, Kind.LINK, "resumed", away=round(away, 3), silent=round(silent, 3))
         self.on_resumed(start, away, silent)
+        self.settle(lost)
 
     def _over(self, cause: EndCause, now: float) -> None:
         self.ended_at = now

@@ -22,7 +22,7 @@ from callflow.call.hearing import Hearing
 from callflow.call.journal import Kind
 from callflow.call.level import Came, Left, Level, Tell, enter, wants_event, wants_key, wants_timer, with_hook
 from callflow.call.live import ACTIVITY, LiveCall, ended_by
-from callflow.call.mailbox import Event, KeyCame, PlaybackSettled, Posted, RunEnded, SpeechCame, TapFailed
+from callflow.call.mailbox import Handled, KeyCame, LineLost, PlaybackSettled, Posted, RunEnded, SpeechCame, TapFailed
 from callflow.call.outage import Outage
 from callflow.call.typed import TypedKeys
 from callflow.errors import FlowError
@@ -291,11 +291,11 @@ class Engine(Generic[D]):
         while True:
             if self._is_over():
                 await trio.lowlevel.checkpoint()  # cancelled: what came in the same segment as the end is not handled
-            if self._outage is not None:
-                return await self._sit_out(self._outage)
             if (step := self._typed_ahead()) is not None:
                 return step
             event = self._driver.mailbox.take()
+            if isinstance(event, LineLost):
+                return await self._sit_out()
             if event is not None:
                 return self._handle(event)
             due = min(self._timers(), key=itemgetter(0), default=None)  # of one instant the first of them
@@ -341,18 +341,18 @@ class Engine(Generic[D]):
     # The line comes and goes.
 
     def lost(self) -> None:
-        """The line is gone; called inside the step that saw it. Freeze."""
-        if self._outage is None:
-            self._outage = Outage()
-        self._outage.lost()
-        self._driver.mailbox.wake()
+        """The line is gone; called inside the step that saw it. Freeze, once what came before is handled."""
+        self._begin_outage().lost()
 
     def resumed(self, gap: Resumed) -> None:
         """There is a line again, maybe one that took over; called inside the step that read its ``start``."""
+        self._begin_outage().ended(gap)
+
+    def _begin_outage(self) -> Outage:
         if self._outage is None:
             self._outage = Outage()
-        self._outage.ended(gap)
-        self._driver.mailbox.wake()
+            self._driver.mailbox.put(LineLost())
+        return self._outage
 
     async def _has_line(self) -> bool:
         """Wait, between two states, for a line; say whether there is one. Nobody is told: no state was cut off."""
@@ -363,8 +363,11 @@ class Engine(Generic[D]):
                 await outage.wait_news()
         return not self._is_over()
 
-    async def _sit_out(self, outage: Outage) -> Tell:
+    async def _sit_out(self) -> _Next:
         """Be frozen: handle nothing until the line is back (the end of the call cancels this)."""
+        outage = self._outage
+        if outage is None:
+            return WAIT  # it was over before this state was entered
         self._driver.deadlines.stop(_DEADLINE)
         for level in with_hook(self._levels, "on_detached"):
             ask(Tell(level, "on_detached"))
@@ -406,7 +409,7 @@ class Engine(Generic[D]):
         else:
             self._driver.deadlines.set(_DEADLINE, at, self._driver.mailbox.wake)
 
-    def _handle(self, event: Event) -> _Next:
+    def _handle(self, event: Handled) -> _Next:
         match event:
             case KeyCame():
                 return self._key(event)

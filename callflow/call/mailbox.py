@@ -73,7 +73,15 @@ class Posted:
     event: object
 
 
-Event = KeyCame | SpeechCame | PlaybackSettled | RunEnded | TapFailed | Posted
+@frozen
+class LineLost:
+    """The line is gone. What stands before it came in time and is handled; what stands behind it waits for a line."""
+
+
+Handled = KeyCame | SpeechCame | PlaybackSettled | RunEnded | TapFailed | Posted
+"""What the engine handles one at a time."""
+
+Event = LineLost | Handled
 
 
 @define(eq=False)

@@ -417,6 +417,34 @@ async def test_digits_that_were_half_typed_are_dropped(autojump_clock: MockClock
     assert data.notes == ["3456"]
 
 
+async def test_a_key_that_came_with_the_end_of_the_line_is_an_answer(autojump_clock: MockClock, prompts: Path) -> None:
+    flow, _ = flow_of(Choose, prompts)
+    async with serving(flow) as stage:
+        first = await line(stage)
+        await first.peer.send(text(encode(Dtmf(digit="1"))) + closing(1000))
+        await trio.sleep(3.0)
+        second = await line(stage, "two")
+        stage.nursery.start_soon(second.echo)
+        await trio.sleep(3.0)
+
+    assert (stage.record.last_state, stage.record.cause, second.seconds) == ("Bye", EndCause.FLOW, 1.0)
+
+
+async def test_a_digit_that_came_with_the_end_of_the_line_is_half_an_entry(
+    autojump_clock: MockClock, prompts: Path
+) -> None:
+    flow, data = flow_of(AskPin, prompts)
+    async with serving(flow) as stage:
+        first = await line(stage)
+        await first.peer.send(text(encode(Dtmf(digit="1"))) + closing(1000))
+        await trio.sleep(3.0)
+        second = await line(stage, "two")
+        await second.press("3456")
+        await second.stop()
+
+    assert data.notes == ["3456"]
+
+
 async def test_keys_typed_ahead_survive(autojump_clock: MockClock, prompts: Path) -> None:
     class Welcome(Say[Caller], prompt="welcome.wav", barge_in=None):
         def then(self, call: C) -> AskPin:
