@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import sys
-import sysconfig
-import traceback
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 from types import TracebackType
 
 import msgspec
 from attrs import asdict, define, field
 
 from callflow.cli.flow_argument import NoSuchFlow, module_and_flows
+from callflow.cli.import_errors import explained, last_line_of_users, shown
 from callflow.errors import FlowDefinitionError
 from callflow.flow.checks.everything import check_module
 from callflow.flow.checks.finding import Finding, Place, finding_of
@@ -63,7 +61,7 @@ class Report:
         except NoSuchFlow as wrong:
             self._fail(argument, str(wrong))
         except (Exception, SystemExit) as wrong:  # noqa: BLE001  # whatever a user's module raises; it is what we report
-            self._fail(argument, _explained(wrong))
+            self._fail(argument, explained(wrong))
         else:
             self.names += [each.name for each in flows]
             self._add(check_module(module, flows))
@@ -86,7 +84,7 @@ class Report:
 
     def as_json(self) -> str:
         """Write everything as one object."""
-        found = [{**asdict(finding), "path": _shown(finding.path)} for finding in self.findings]
+        found = [{**asdict(finding), "path": shown(finding.path)} for finding in self.findings]
         report = {"version": JSON_VERSION, "flows": self.names, "findings": found, "failures": self.failures}
         return msgspec.json.format(msgspec.json.encode(report), indent=2).decode() + "\n"
 
@@ -99,13 +97,7 @@ class Report:
 
 def _line_of(finding: Finding) -> str:
     where = f"{finding.where}: " if finding.where else ""
-    return f"{_shown(finding.path)}:{finding.line}: {where}{finding.mistake}; {finding.cure}  [{finding.check}]"
-
-
-def _shown(path: Path) -> str:
-    """Write a path as short as it can be: from here, if it is below."""
-    here = Path.cwd()
-    return str(path.relative_to(here) if path.is_relative_to(here) else path)
+    return f"{shown(finding.path)}:{finding.line}: {where}{finding.mistake}; {finding.cure}  [{finding.check}]"
 
 
 def _count(number: int, what: str) -> str:
@@ -119,46 +111,10 @@ def _quiet() -> Iterator[None]:
         yield
 
 
-# Errors of an import: the line of the user's that led to it, and no traceback.
-
-
 def _place_of(error: FlowDefinitionError, trace: TracebackType | None) -> Place:
     """Find what has to change; where that is not known, the line of the user's that the error came from."""
-    last = _last_line_of_users(trace)
+    last = last_line_of_users(trace)
     if error.at is None:
         return last
     found = Sources().place_of(error.at)
     return found if found.path.is_file() else last
-
-
-def _explained(error: BaseException) -> str:
-    """Say what an import raised, where, and what may help."""
-    kind = type(error).__name__
-    if isinstance(error, SyntaxError):
-        return f"{error.filename}:{error.lineno}: {kind}: {error.msg}; mend it there"
-    place = _last_line_of_users(error.__traceback__)
-    said = " ".join(str(error).split())
-    match error:
-        case ModuleNotFoundError():
-            cure = f"install {error.name}, or mend the import"
-        case SystemExit():
-            cure = "put what runs the program below: if __name__ == '__main__'"
-        case _:
-            cure = f"python {_shown(place.path)} shows the whole traceback"
-    return f"{_shown(place.path)}:{place.line}: {kind}: {said}; {cure}"
-
-
-def _last_line_of_users(trace: TracebackType | None) -> Place:
-    """Find the last line of the user's own in a traceback."""
-    frames = [Place(Path(frame.filename), frame.lineno or 1) for frame in traceback.extract_tb(trace)]
-    own = [place for place in frames if not place.path.is_relative_to(OURS) and not _is_librarys(place.path)]
-    return (own or frames or [Place(Path("<unknown>"), 1)])[-1]
-
-
-OURS = Path(__file__).parents[1]
-
-_LIBRARIES = [Path(sysconfig.get_path(name)) for name in ("stdlib", "platstdlib", "purelib", "platlib")]
-
-
-def _is_librarys(path: Path) -> bool:
-    return str(path).startswith("<frozen") or any(path.is_relative_to(folder) for folder in _LIBRARIES)

@@ -14,9 +14,10 @@ from typing import Any
 import attrs
 import trio
 
-from callflow.cli.flow_argument import load_flows
+from callflow.cli.flow_argument import NoSuchFlow, load_flows
+from callflow.cli.import_errors import explained
 from callflow.cli.logs import show_logs
-from callflow.errors import ListenError, SettingsError
+from callflow.errors import CallflowError, ListenError, SettingsError
 from callflow.flow.flow import Flow
 from callflow.server.admin import open_admin
 from callflow.server.flows import STREAM_PATH
@@ -94,7 +95,17 @@ async def serve(  # noqa: PLR0913  # each keyword is a flag of the command
         return load_settings(flags, os.environ, config or _config_here())
 
     settings = read()
-    return await answer(load_flows((flow, *more)), settings, announce, reread=read)
+    return await answer(_loaded((flow, *more)), settings, announce, reread=read)
+
+
+def _loaded(arguments: Sequence[str]) -> list[Flow[Any]]:
+    """Load flows. What a user's module raises is one line, as in ``callflow check``."""
+    try:
+        return load_flows(arguments)
+    except CallflowError:
+        raise
+    except (Exception, SystemExit) as wrong:  # whatever a user's module raises; it is what we report
+        raise NoSuchFlow(explained(wrong)) from wrong
 
 
 def _config_here() -> Path | None:

@@ -12,6 +12,7 @@ import pytest
 
 from callflow import Flow, Hangup, SettingsError
 from callflow.cli import serve as serving
+from callflow.cli.flow_argument import NoSuchFlow
 from callflow.cli.serve import (
     SPARE_DESCRIPTORS,
     allow_descriptors,
@@ -234,3 +235,21 @@ def test_a_system_with_few_descriptors_lowers_the_limit_and_is_told_of(
     settings = fitted(Settings())
 
     assert (settings.max_sockets, [record.getMessage() for record in caplog.records]) == (36, ["few descriptors"])
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("import callflow\n1 / 0\n", "broken.py:2: ZeroDivisionError: division by zero; python "),
+        ("import not_installed_anywhere\n", "broken.py:1: ModuleNotFoundError: "),
+        ("def f(:\n", "SyntaxError: "),
+        ("raise SystemExit(3)\n", "put what runs the program below: if __name__"),
+    ],
+)
+async def test_a_module_that_raises_is_told_in_one_line(folder: Path, text: str, said: str) -> None:
+    (folder / "broken.py").write_text(text)
+
+    with pytest.raises(NoSuchFlow) as refused:
+        await serve("broken.py")
+
+    assert (said in str(refused.value), "\n" in str(refused.value)) == (True, False)
