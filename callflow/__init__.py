@@ -13,7 +13,19 @@ from callflow.errors import (
     SettingsError,
     UndeclaredMove,
 )
-from callflow.flow.call import Call, EndedCall, LimitNear, Playback, Previous, Resumed, Speaker, Speech, Started
+from callflow.flow.call import (
+    Call,
+    CallerAudio,
+    EndedCall,
+    LimitNear,
+    Playback,
+    Previous,
+    Resumed,
+    Speaker,
+    Speech,
+    Started,
+    TapCall,
+)
 from callflow.flow.collect import CollectDigits
 from callflow.flow.confirm import Confirm
 from callflow.flow.flow import Flow
@@ -22,10 +34,13 @@ from callflow.flow.keys import Again, Failed
 from callflow.flow.marks import activity, key, on
 from callflow.flow.menu import Menu
 from callflow.flow.prompts import Prompt
+from callflow.flow.record import Record
+from callflow.flow.recording import Recording, RecordingEnd
 from callflow.flow.say import Say
 from callflow.flow.secret import Secret
 from callflow.flow.state import State
 from callflow.flow.subflow import Done, GaveUp, SubFlow
+from callflow.flow.tap import Tap
 from callflow.flow.verdict import StreamTo, Verdict
 from callflow.session.inputs import EndCause, EndedBy
 from callflow.session.playout import Fate, Heard
@@ -42,9 +57,11 @@ __all__ = [
     "Menu",
     "CollectDigits",
     "Confirm",
+    "Record",
     "SubFlow",
     "Done",
     "GaveUp",
+    "Tap",
     "Hangup",
     "Again",
     "Prompt",
@@ -53,6 +70,7 @@ __all__ = [
     "activity",
     # What handlers are given
     "Call",
+    "TapCall",
     "Started",
     "Previous",
     "Resumed",
@@ -63,8 +81,11 @@ __all__ = [
     "Speech",
     "Playback",
     "Speaker",
+    "CallerAudio",
     "Heard",
     "Fate",
+    "Recording",
+    "RecordingEnd",
     "EndedCall",
     "EndCause",
     "EndedBy",

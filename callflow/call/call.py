@@ -158,10 +158,10 @@ class CallTask:
 
     def __attrs_post_init__(self) -> None:
         settings = self.settings
-        timing = settings.timing
-        if self.flow.resume is not None:
-            timing = evolve(timing, resume=self.flow.resume)
-        self.driver = Driver(timing, raw=self.flow.raw, low_latency=settings.low_latency)
+        timing, flow = settings.timing, self.flow
+        if flow.resume is not None:
+            timing = evolve(timing, resume=flow.resume)
+        self.driver = Driver(timing, raw=flow.raw, low_latency=settings.low_latency, one_way=flow.one_way)
         self.driver.on_started = self._started
         self.driver.on_detached = self._detached
         self.driver.on_resumed = self._resumed

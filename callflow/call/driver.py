@@ -64,11 +64,13 @@ class Driver:
         timing: The lengths of all waits.
         raw: The flow is a relay (ruling 16).
         low_latency: Send with the shorter lead.
+        one_way: Send nothing at all (R27).
     """
 
-    def __init__(self, timing: Timing, *, raw: bool = False, low_latency: bool = False) -> None:
+    def __init__(self, timing: Timing, *, raw: bool = False, low_latency: bool = False, one_way: bool = False) -> None:
         self.timing = timing
         self.raw = raw
+        self.one_way = one_way
         self.session = Session(resumes=timing.resume > 0, raw=raw)
         self.ledger = Ledger(timing.mark_slack)
         self.journal = Journal()
@@ -191,6 +193,11 @@ class Driver:
         for audio in missed or ():
             tap(audio)
 
+    def add_late_tap(self, tap: Callable[[bytes], None]) -> None:
+        """Have *tap* called with the caller's audio from now on; nobody gets what came before it any more."""
+        self._untapped = None
+        self.add_tap(tap)
+
     def listen(self, tap: Callable[[bytes], None]) -> None:
         """Have *tap* called with the caller's audio for as long as the call lives, before any tap of a state."""
         self.taps = (*self._call_taps, tap, *self.taps[len(self._call_taps) :])
@@ -223,6 +230,8 @@ class Driver:
     # What the outcome says.
 
     def _submit(self, frame: Frame) -> None:
+        if self.one_way:
+            raise LocalProtocolError(kind_of(frame).value, "one-way")
         self.feed(frame)
 
     def _tell(self, told: Told) -> None:

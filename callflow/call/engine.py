@@ -27,7 +27,7 @@ from callflow.call.outage import Outage
 from callflow.call.typed import TypedKeys
 from callflow.errors import FlowError
 from callflow.flow.call import CUT_BY_KEY, CUT_BY_SPEECH, BargeIn, D, EndedCall, LimitNear, Resumed, Speech
-from callflow.flow.conduct import WAIT, Deliver, Finish, Go, Speak, Step, Wait
+from callflow.flow.conduct import WAIT, Capture, Deliver, Finish, Go, Speak, Step, Wait
 from callflow.flow.flow import Flow
 from callflow.flow.keys import Again
 from callflow.flow.marks import ACTIVITY_ATTRIBUTE, marked
@@ -90,10 +90,10 @@ class Engine(Generic[D]):
         driver.on_over = self._over
         driver.before_key = self._key_read
         call.add_tap = self._add_tap
-        hearing = Hearing(driver, flow.speech, self._speech_read)
-        call.listen_for_speech = hearing.begin
+        self._hearing = Hearing(driver, flow.speech, self._speech_read)
+        call.listen_for_speech = self._hearing.begin
         if flow.listens:
-            hearing.begin()
+            self._hearing.begin()
 
     @property
     def has_data(self) -> bool:
@@ -185,6 +185,7 @@ class Engine(Generic[D]):
         if self._levels:
             self._levels[0].scope.cancel()
         self._call.playbacks.release()
+        self._call.close_audio()
         self._expect_end()
         if self._outage is not None:
             self._outage.call_over()
@@ -249,6 +250,7 @@ class Engine(Generic[D]):
     def _leave(self, level: Level) -> None:
         """Silence first: a slow clean-up of the state must not delay the clear."""
         self._call.playbacks.silence()
+        self._call.close_audio()
         self._driver.drop_taps()
         now = trio.current_time()
         if level.conduct.secret:
@@ -505,6 +507,9 @@ class Engine(Generic[D]):
                     return Left(0, None)
                 case Speak():
                     step = self._speak(level, step)
+                case Capture():
+                    self._hearing.record(step.recorder)
+                    return None
                 case Go():
                     return self._moved(level, step.by, make(level, step.by, step.target))
                 case Came():
@@ -625,12 +630,19 @@ class Engine(Generic[D]):
     def _tell_hangup(self) -> None:
         """Tell every level, the innermost first."""
         levels = self._levels or [enter(self._first, self._call, 0, trio.current_time())]
-        for level in with_hook(levels, "on_hangup"):
-            self._journal(Kind.STATE, "asked", state=level.name, handler="on_hangup")
-            try:
-                level.state.on_hangup(self.ended_call(level.call))
-            except (Exception, SystemExit) as raised:  # noqa: BLE001  # user code; the call is over anyway
-                self._report(failed(level, "on_hangup", raised))
+        for level in reversed(levels):
+            more = level.conduct.hung_up()
+            if more is not None:
+                self._tell_end(level, more.handler, *more.args)
+            if level.has("on_hangup"):
+                self._tell_end(level, "on_hangup")
+
+    def _tell_end(self, level: Level, hook: str, *args: object) -> None:
+        self._journal(Kind.STATE, "asked", state=level.name, handler=hook)
+        try:
+            getattr(level.state, hook)(self.ended_call(level.call), *args)
+        except (Exception, SystemExit) as raised:  # noqa: BLE001  # user code; the call is over anyway
+            self._report(failed(level, hook, raised))
 
     def ended_call(self, call: LiveCall[Any]) -> EndedCall[Any]:
         """Give what remains of the call for those who come after it."""

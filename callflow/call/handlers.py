@@ -9,7 +9,7 @@ from callflow.call.live import InnerCall, LiveCall
 from callflow.errors import UndeclaredMove
 from callflow.flow.graph import Graph
 from callflow.flow.keys import Again
-from callflow.flow.prompts import Prompt
+from callflow.flow.prompts import Prompt, PromptPart
 from callflow.flow.state import State
 from callflow.flow.subflow import SubFlow
 
@@ -51,12 +51,12 @@ def make(level: Level, option: str, state: type[State[Any]]) -> State[Any]:
         raise Failed(level, option) from raised
 
 
-def prompt_of(level: Level, before: tuple[str, ...]) -> Prompt:
+def prompt_of(level: Level, before: tuple[PromptPart, ...]) -> Prompt:
     """Have a state say by ``prompt_for`` what it speaks, behind what is said of a failure."""
     state: Any = level.state
     try:
         own = state.prompt_for(level.call)
-        return (*before, *((own,) if isinstance(own, str) else own))
+        return (*before, *(own if isinstance(own, tuple) else (own,)))
     except (Exception, SystemExit) as raised:
         raise Failed(level, "prompt_for") from raised
 

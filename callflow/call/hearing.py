@@ -14,6 +14,7 @@ from callflow.call.driver import Driver
 from callflow.call.journal import Kind
 from callflow.call.mailbox import SpeechCame
 from callflow.flow.call import Speech
+from callflow.flow.recording import Recorder
 from callflow.wire.speech import Sensitivity, SpeechBegan, SpeechDetector
 
 
@@ -37,6 +38,13 @@ class Hearing:
         if self.detector is None:
             self.detector = SpeechDetector(self.driver.form, self.sensitivity)
             self.driver.listen(self._hear)
+
+    def record(self, recorder: Recorder) -> None:
+        """Have a recorder take the caller's audio from now on, until the state is left."""
+        driver, floor = self.driver, None if self.detector is None else self.detector.floor
+        recorder.begin(driver.form, self.sensitivity, floor, trio.current_time())
+        driver.add_late_tap(lambda audio: recorder.feed(audio, trio.current_time()))
+        driver.journal.add(trio.current_time(), Kind.RECORDING, "began")
 
     def _hear(self, audio: bytes) -> None:
         assert self.detector is not None

@@ -26,6 +26,7 @@ class Kind(enum.Enum):
     KEY = "key"
     SPEECH = "speech"
     PLAYBACK = "playback"
+    RECORDING = "recording"
     TIMER = "timer"
     EVENT = "event"
     ODD = "odd"

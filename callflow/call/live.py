@@ -14,6 +14,7 @@ from callflow.call.driver import Driver
 from callflow.call.journal import Kind
 from callflow.call.mailbox import MOST_POSTED, Posted
 from callflow.call.playback import LivePlayback, Playbacks
+from callflow.call.ring import Ring
 from callflow.call.speaker import LiveSpeaker
 from callflow.call.timer import MOST_TIMERS, NamedTimers
 from callflow.errors import AudioError, CallEnded, FlowError
@@ -22,6 +23,7 @@ from callflow.flow.call import (
     CUT_BY_SPEECH,
     BargeIn,
     Call,
+    CallerAudio,
     D,
     Playback,
     Previous,
@@ -73,6 +75,8 @@ class LiveCall(Call[D]):
     ) -> None:
         self.language = ""
         self.playbacks = Playbacks(driver)
+        self._rings: list[Ring] = []
+        """Listeners of the current state."""
         self.add_tap: Callable[[Callable[[bytes], None]], None] = _no_taps
         """Set by the engine, which owns the taps of a state."""
         self.listen_for_speech: Callable[[], None] = _nobody_listens
@@ -235,6 +239,22 @@ class LiveCall(Call[D]):
     def tap(self, listen: Callable[[bytes], None]) -> None:
         self._check_up("call.tap")
         self.add_tap(listen)
+
+    def audio(self) -> CallerAudio:
+        self._check_up("call.audio")
+        ring = Ring(self.form)
+        self._rings.append(ring)
+        self.add_tap(ring.feed)
+        return ring
+
+    def close_audio(self) -> None:
+        """End the listeners of the state that is left, and write down what they lost."""
+        for ring in self._rings:
+            ring.close()
+            if ring.dropped:
+                lost = round(ring.dropped, 3)
+                self._driver.journal.add(trio.current_time(), Kind.ODD, "audio dropped", seconds=lost)
+        self._rings.clear()
 
     def relay(self, payload: bytes) -> None:
         self._check_raw("call.relay")

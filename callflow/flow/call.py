@@ -191,8 +191,37 @@ class Speaker(Playback):
         """Finish and wait until it was heard; cut it if the block raised."""
 
 
-class Call(abc.ABC, Generic[D]):
-    """A live call, given to every handler and to ``run``."""
+class CallerAudio(abc.ABC):
+    """The caller's audio, piece by piece: 16-bit PCM, mono, at the line's rate (``call.form.rate``).
+
+    What was not taken is kept for 5 seconds; then the oldest goes.
+    """
+
+    @property
+    @abc.abstractmethod
+    def dropped(self) -> float:
+        """Seconds that were lost because they were not taken in time."""
+
+    def __aiter__(self) -> CallerAudio:
+        return self
+
+    @abc.abstractmethod
+    async def __anext__(self) -> bytes:
+        """Wait for the next piece, mostly 20 milliseconds.
+
+        Raises:
+            StopAsyncIteration: The state was left, or the call is over, and all was taken.
+
+        Cancellation:
+            Nothing is lost.
+        """
+
+
+class TapCall(abc.ABC, Generic[D]):
+    """A live call that can only be listened to: what the handlers of a ``Tap`` are given.
+
+    It has nothing that could send, since Exotel plays nothing on a one-way stream.
+    """
 
     data: D
     """The flow's own data of this call, made by ``Flow(data=…)``."""
@@ -265,6 +294,58 @@ class Call(abc.ABC, Generic[D]):
         """
 
     @abc.abstractmethod
+    def post(self, event: object) -> None:
+        """Give the call an event: it goes to the ``@on`` method of the current state for its class, in its turn.
+
+        Callable from anywhere on the call's thread while the call lives: an activity, a service, another call. An
+        event that no state wants is counted and written into the journal.
+
+        Raises:
+            FlowError: 128 events wait already.
+            CallEnded: The call is over.
+        """
+
+    @abc.abstractmethod
+    def every(self, name: str, seconds: float) -> None:
+        """Have ``on_timer`` of the current state called every so many seconds, until the call ends.
+
+        The timer outlives the state. One of that name begins anew.
+
+        Raises:
+            ValueError: *seconds* is no number above zero.
+            FlowError: 64 timers run already.
+            CallEnded: The call is over.
+        """
+
+    @abc.abstractmethod
+    def after(self, name: str, seconds: float) -> None:
+        """Have ``on_timer`` of whatever state is the current one then called once; see ``every``."""
+
+    @abc.abstractmethod
+    def cancel_timer(self, name: str) -> None:
+        """Stop a timer of ``every`` or ``after``; without effect when there is none of that name."""
+
+    @abc.abstractmethod
+    def tap(self, listen: Callable[[bytes], None]) -> None:
+        """Have a plain function called with the caller's audio for as long as the current state lives.
+
+        It gets whole samples in the line's coding (a raw flow: each payload as it came), runs inside the call's reader
+        and must neither wait nor raise; an exception counts as one of the state's own.
+        """
+
+    @abc.abstractmethod
+    def audio(self) -> CallerAudio:
+        """Listen at one's own pace: ``async for pcm in call.audio()``, from now until the current state is left.
+
+        Each call of it is a listener of its own. One that is slower than the caller loses the oldest, and nobody else
+        notices.
+        """
+
+
+class Call(TapCall[D]):
+    """A live call, given to every handler and to ``run``."""
+
+    @abc.abstractmethod
     def start(self, prompt: Prompt, *, barge_in: BargeIn = None, loop: bool = False) -> Playback:
         """Begin to play a prompt and return at once.
 
@@ -309,49 +390,11 @@ class Call(abc.ABC, Generic[D]):
             barge_in: As in ``play``.
             words: What is said, for transcripts, if that is known.
 
+        It is not played again when a lost line is back: then its fate is ``LOST``, also if it began meanwhile.
+
         Raises:
             FlowError: Another playback of this state still runs.
             CallEnded: The call is over.
-        """
-
-    @abc.abstractmethod
-    def post(self, event: object) -> None:
-        """Give the call an event: it goes to the ``@on`` method of the current state for its class, in its turn.
-
-        Callable from anywhere on the call's thread while the call lives: an activity, a service, another call. An
-        event that no state wants is counted and written into the journal.
-
-        Raises:
-            FlowError: 128 events wait already.
-            CallEnded: The call is over.
-        """
-
-    @abc.abstractmethod
-    def every(self, name: str, seconds: float) -> None:
-        """Have ``on_timer`` of the current state called every so many seconds, until the call ends.
-
-        The timer outlives the state. One of that name begins anew.
-
-        Raises:
-            ValueError: *seconds* is no number above zero.
-            FlowError: 64 timers run already.
-            CallEnded: The call is over.
-        """
-
-    @abc.abstractmethod
-    def after(self, name: str, seconds: float) -> None:
-        """Have ``on_timer`` of whatever state is the current one then called once; see ``every``."""
-
-    @abc.abstractmethod
-    def cancel_timer(self, name: str) -> None:
-        """Stop a timer of ``every`` or ``after``; without effect when there is none of that name."""
-
-    @abc.abstractmethod
-    def tap(self, listen: Callable[[bytes], None]) -> None:
-        """Have a plain function called with the caller's audio for as long as the current state lives.
-
-        It gets whole samples in the line's coding (a raw flow: each payload as it came), runs inside the call's reader
-        and must neither wait nor raise; an exception counts as one of the state's own.
         """
 
     @abc.abstractmethod

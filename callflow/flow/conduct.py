@@ -12,7 +12,8 @@ from attrs import frozen
 
 from callflow.flow.call import BargeIn, Speech
 from callflow.flow.keys import FailedName, LateTerminator
-from callflow.flow.prompts import Prompt
+from callflow.flow.prompts import Prompt, PromptPart
+from callflow.flow.recording import Recorder
 from callflow.wire.messages import Dtmf
 
 
@@ -30,8 +31,15 @@ class Speak:
     barge_in: BargeIn
     again: bool = False
     """An attempt failed: keys typed ahead were meant for it and are dropped."""
-    before: tuple[str, ...] = ()
+    before: tuple[PromptPart, ...] = ()
     """Said in front of what ``prompt_for`` says."""
+
+
+@frozen
+class Capture:
+    """Let this record the caller from now on."""
+
+    recorder: Recorder
 
 
 @frozen
@@ -57,7 +65,7 @@ class Finish:
     """The flow is over: close."""
 
 
-Step = Wait | Speak | Deliver | Go | Finish
+Step = Wait | Speak | Capture | Deliver | Go | Finish
 
 WAIT = Wait()
 
@@ -110,6 +118,10 @@ class Conduct:
         """There was no line for so long: what the state waits for, it waits for that much longer."""
         if self.deadline is not None:
             self.deadline += seconds
+
+    def hung_up(self) -> Deliver | None:
+        """The call is over: what else is told of it, beside ``on_hangup``, with an ``EndedCall`` in front."""
+        return None
 
     def stayed(self, at: float) -> Step:
         """The handler of the last ``Deliver`` returned None."""

@@ -18,6 +18,7 @@ from callflow.flow.graph import Graph, check_start, is_whole, read_graph, refuse
 from callflow.flow.prompts import Prompt, PromptLibrary
 from callflow.flow.soundness import dead, forgotten, mistakes_of, names_loaded
 from callflow.flow.state import State
+from callflow.flow.tap import Tap
 from callflow.flow.verdict import StreamTo, Verdict
 from callflow.wire.audio import RATES
 from callflow.wire.passthru import PassthruReport
@@ -59,7 +60,8 @@ class Flow(Generic[D]):
             without arguments.
         rate: Sample rate of the prompts, in hertz: 8000, 16000 or 24000.
         raw: A relay: ``call.relay`` and ``call.clear`` in place of prompts, without chunks, pacing and padding.
-        one_way: The stream comes from Exotel's Stream applet: the flow listens (``call.tap``) and can say nothing.
+        one_way: The stream comes from Exotel's Stream applet: the flow listens (``call.tap``) and can say nothing. A
+            flow that starts with a ``Tap`` is one-way in any case.
         speech: What counts as the caller's voice, where ``barge_in="speech"``, ``on_speech`` or a ``Record`` ask.
         spare: States of the module that nothing leads to, on purpose; without it such a state is refused.
         resume: Seconds that a call whose line was lost waits for it to come back; 0: it ends with its line. None: as
@@ -111,7 +113,7 @@ class Flow(Generic[D]):
         self.apology = apology
         self.rate = rate
         self.raw = raw
-        self.one_way = one_way
+        self.one_way = one_way or issubclass(start, Tap)
         self.resume = resume
         self.speech = speech or Sensitivity()
         self.spare = tuple(spare)
@@ -196,7 +198,17 @@ class Flow(Generic[D]):
             raise AudioError(what, f"at most {LONGEST_APOLOGY:g} s", f"{seconds:.1f} s", "say less, or nothing")
 
     def _check_one_way(self) -> None:
-        named = self._named_prompts()
+        taps = [state for state in self.graph.all_states if issubclass(state, Tap)]
+        if taps and not self.one_way:
+            raise FlowDefinitionError(
+                f"{taps[0].__qualname__} is a Tap, which is for one-way streams, but Flow({self.name!r}) starts with "
+                f"{self.start.__qualname__}, which may speak; make it a State that listens by call.audio(), or begin "
+                "with the Tap"
+            )
+        named: list[tuple[str, object]] = [*self._named_prompts()]
+        named += [
+            (state.__qualname__, "a beep") for state in self.graph.all_states if getattr(state.options, "beep", False)
+        ]
         if self.one_way and named:
             where, prompt = named[0]
             raise FlowDefinitionError(
@@ -226,7 +238,8 @@ def prompts_of(state: type[State[Any]]) -> Iterator[tuple[str, Prompt]]:
 def _listens(state: type[State[Any]]) -> bool:
     """Whether a class says that it wants to hear the caller speak; code in ``run`` may want it as well."""
     asks = getattr(state.options, "barge_in", None) in CUT_BY_SPEECH
-    return asks or any(overrides(state, hook) for hook in ("on_speech", "on_speech_ended"))
+    records = getattr(state.options, "silence", None) is not None
+    return asks or records or any(overrides(state, hook) for hook in ("on_speech", "on_speech_ended"))
 
 
 def _type_made(data: object) -> object:

@@ -30,6 +30,7 @@ REQUIRED: Mapping[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "Menu": (("prompt",), ("on_failed",)),
     "CollectDigits": (("prompt",), ("on_digits", "on_failed")),
     "Confirm": (("prompt",), ("on_yes", "on_no", "on_failed")),
+    "Record": ((), ("on_recorded", "on_recorded_hangup", "on_failed")),
     "State": (("timeout",), ("on_timeout",)),
     "SubFlow": (("start",), ("on_done",)),
 }

@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import difflib
 import io
+import math
 import tomllib
 import unicodedata
 import wave
+from array import array
 from collections import OrderedDict
 from collections.abc import Collection, Mapping
 from pathlib import Path
@@ -19,10 +21,32 @@ from typing import TypeAlias
 from attrs import field, frozen
 
 from callflow.errors import AudioError
+from callflow.flow.recording import Recording
 from callflow.wire.audio import AudioFormat
 
-Prompt: TypeAlias = str | tuple[str, ...]
-"""What is played: one file or the words of one, or several of them in a row."""
+
+@frozen(kw_only=True)
+class Tone:
+    """A sine, made for the line's rate."""
+
+    hertz: float
+    seconds: float
+    level: float = 0.25
+    """Amplitude, 1 being full scale."""
+
+    def pcm(self, rate: int) -> bytes:
+        """Make it as 16-bit PCM, faded in and out over 5 ms so that it does not click."""
+        count, ramp = round(self.seconds * rate), rate // 200
+        turn = 2 * math.pi * self.hertz / rate
+        swell = (32767 * self.level * min(1.0, at / ramp, (count - at) / ramp) for at in range(count))
+        return array("h", (round(top * math.sin(turn * at)) for at, top in enumerate(swell))).tobytes()
+
+
+PromptPart: TypeAlias = str | Recording | Tone
+"""One file, or the words of one; what a caller said; a tone."""
+
+Prompt: TypeAlias = PromptPart | tuple[PromptPart, ...]
+"""What is played: one part, or several of them in a row."""
 
 LARGEST_FILE = 60_000_000
 """Bytes of one prompt file. Nothing that is said to a caller comes near it; it bounds memory and start-up."""
@@ -99,7 +123,7 @@ class PromptLibrary:
         self._parts = parts
         self._stems = _stems_by_sound(words)
         self._sayable = {text for table in words.values() for text in table.values()} | {p.name for p in parts.values()}
-        self._clips: OrderedDict[tuple[tuple[str, ...], str], Clip] = OrderedDict()
+        self._clips: OrderedDict[tuple[tuple[PromptPart, ...], str], Clip] = OrderedDict()
         self._cached_bytes = 0
 
     @classmethod
@@ -141,26 +165,41 @@ class PromptLibrary:
         """Find the files of *prompt* and join them.
 
         Args:
-            prompt: Files and words.
+            prompt: Files and words, recordings and tones.
             language: Subfolder to look in first; what it lacks comes from the top folder.
 
         Raises:
             AudioError: A file or the words of one are not there. Names the nearest that is.
         """
-        texts = (prompt,) if isinstance(prompt, str) else tuple(prompt)
-        clip = self._clips.get((texts, language))
+        parts = prompt if isinstance(prompt, tuple) else (prompt,)
+        if any(isinstance(part, Recording) for part in parts):
+            return self._join(parts, language)  # what a caller said is nobody else's, and is not kept here
+        clip = self._clips.get((parts, language))
         if clip is None:
-            clip = self._join(texts, language)
-            self._remember((texts, language), clip)
-        self._clips.move_to_end((texts, language))
+            clip = self._join(parts, language)
+            self._remember((parts, language), clip)
+        self._clips.move_to_end((parts, language))
         return clip
 
-    def _join(self, texts: tuple[str, ...], language: str) -> Clip:
-        if not texts:
+    def _join(self, parts: tuple[PromptPart, ...], language: str) -> Clip:
+        if not parts:
             raise AudioError("an empty prompt", "at least one file or its words", "none", "name one, or play nothing")
-        return Clip(parts=tuple(self._part(text, language) for text in texts), rate=self.rate)
+        return Clip(parts=tuple(self._take(part, language) for part in parts), rate=self.rate)
 
-    def _remember(self, key: tuple[tuple[str, ...], str], clip: Clip) -> None:
+    def _take(self, part: PromptPart, language: str) -> Part:
+        match part:
+            case str():
+                return self._part(part, language)
+            case Tone():
+                return Part(name="beep", words="[beep]", pcm=part.pcm(self.rate))
+            case Recording() if part.rate == self.rate:
+                return Part(name="recording", words="[recording]", pcm=part.pcm)
+            case _:
+                raise AudioError(
+                    "a recording", f"{self.rate} Hz", f"{part.rate} Hz", "play it in a flow of its own rate"
+                )
+
+    def _remember(self, key: tuple[tuple[PromptPart, ...], str], clip: Clip) -> None:
         self._clips[key] = clip
         self._cached_bytes += len(clip.pcm)
         while len(self._clips) > 1 and (len(self._clips) > CACHED_CLIPS or self._cached_bytes > CACHED_BYTES):

@@ -15,7 +15,7 @@ from callflow.flow.call import BARGE_INS, BargeIn
 from callflow.flow.conduct import WAIT, Conduct, Deliver, Go, Speak, Step
 from callflow.flow.definition import one_of
 from callflow.flow.keys import Collector, Complete, Entry, Failed, FailedName, GiveUp, Outcome, Tries
-from callflow.flow.prompts import Prompt
+from callflow.flow.prompts import Prompt, PromptPart
 from callflow.flow.state import StateOptions
 from callflow.wire.messages import Dtmf
 
@@ -51,16 +51,16 @@ class QuestionOptions(StateOptions):
     def new_tries(self) -> Tries:
         return Tries(allowed=self.tries, reprompts=self.reprompts)
 
-    def sorry(self, failed: Failed) -> tuple[str, ...]:
+    def sorry(self, failed: Failed) -> tuple[PromptPart, ...]:
         """What is said of a failure before asking again."""
         said = {"no input": self.no_input, "no match": self.no_match, "too short": self.too_short or self.no_match}
         return _parts(said.get(failed.name))
 
 
-def _parts(prompt: Prompt | None) -> tuple[str, ...]:
+def _parts(prompt: Prompt | None) -> tuple[PromptPart, ...]:
     if prompt is None:
         return ()
-    return (prompt,) if isinstance(prompt, str) else tuple(prompt)
+    return prompt if isinstance(prompt, tuple) else (prompt,)
 
 
 class Question(Conduct):
@@ -147,7 +147,7 @@ class Question(Conduct):
                 self._asked = again.prompt or self._prompt
                 return self._speak_again(self._options.sorry(failed), self._asked)
 
-    def _speak_again(self, sorry: tuple[str, ...], asked: Prompt | None) -> Step:
+    def _speak_again(self, sorry: tuple[PromptPart, ...], asked: Prompt | None) -> Step:
         if asked is None:
             return Speak(None, self._options.barge_in, again=True, before=sorry)
         return Speak((*sorry, *_parts(asked)), self._options.barge_in, again=True)

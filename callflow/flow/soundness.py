@@ -140,8 +140,8 @@ def asks(state: AnyState) -> bool:
 
 def _trapped(graph: Graph) -> Iterator[FlowDefinitionError]:
     for group in closed_groups(graph.states, [(edge.source, edge.target) for edge in graph.edges]):
-        if any(state.final for state in group):
-            continue
+        if any(state.final or state.kind == "Tap" for state in group):
+            continue  # who only listens does so until the others have hung up
         first, others = group[0], " and ".join(state.__qualname__ for state in group[1:])
         if not any(edge.source is first for edge in graph.edges):
             check, told = "no-way-out", "it has no way out, since none of its handlers names a state"

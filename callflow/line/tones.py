@@ -11,14 +11,7 @@ from array import array
 from collections.abc import Iterator
 
 from callflow.wire.audio import level
-
-ROWS = (697.0, 770.0, 852.0, 941.0)
-"""Hertz (ITU-T Q.23)."""
-
-COLUMNS = (1209.0, 1336.0, 1477.0)
-"""Hertz; the fourth column (1633, keys A to D) is on no telephone."""
-
-LAYOUT = ("123", "456", "789", "*0#")
+from callflow.wire.tones import COLUMNS, LAYOUT, ROWS, frequencies
 
 TONE_SECONDS = 0.1
 RAMP_SECONDS = 0.005
@@ -46,7 +39,7 @@ def tone(key: str, rate: int, seconds: float = TONE_SECONDS) -> bytes:
     Raises:
         ValueError: *key* is not one of ``0-9 * #``.
     """
-    row, column = _frequencies(key)
+    row, column = frequencies(key)
     count, ramp = round(seconds * rate), max(1, round(RAMP_SECONDS * rate))
     scale = 32767 * TONE_LEVEL
     return array(
@@ -60,13 +53,6 @@ def tone(key: str, rate: int, seconds: float = TONE_SECONDS) -> bytes:
 
 def _sine(frequency: float, at: int, rate: int) -> float:
     return math.sin(2 * math.pi * frequency * at / rate)
-
-
-def _frequencies(key: str) -> tuple[float, float]:
-    for row, keys in zip(ROWS, LAYOUT, strict=True):
-        if len(key) == 1 and key in keys:
-            return row, COLUMNS[keys.index(key)]
-    raise ValueError(f"{key!r} is no telephone key; write one of 0-9 * #")
 
 
 def digits_in(pcm: bytes, rate: int) -> str:

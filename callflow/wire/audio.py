@@ -146,6 +146,13 @@ def dbfs(pcm: bytes) -> float:
     return 10 * math.log10(power) + QUIETEST if power > 1 else QUIETEST
 
 
+def likeness(pcm: bytes, wave: bytes) -> float:
+    """Measure the part of the energy of 16-bit PCM that a wave of the same length holds, from 0 to 1."""
+    energy = audioop.rms(pcm, 2) ** 2
+    factor = audioop.findfactor(pcm, wave)
+    return factor * factor * audioop.rms(wave, 2) ** 2 / energy if energy else 0.0
+
+
 class WholeSamples:
     """Carries the odd byte of a payload over to the next one, so that samples never shift (exotel.md §6.3)."""
 

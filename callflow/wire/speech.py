@@ -106,14 +106,15 @@ class SpeechDetector:
     Args:
         form: Rate and coding of what is fed.
         sensitivity: What counts as speech.
+        floor: The noise of the line in dBFS, if it is known; else the first 0.2 seconds tell, and hold no speech.
     """
 
-    def __init__(self, form: AudioFormat, sensitivity: Sensitivity | None = None) -> None:
+    def __init__(self, form: AudioFormat, sensitivity: Sensitivity | None = None, floor: float | None = None) -> None:
         self.sensitivity = sensitivity or Sensitivity()
         self.speaking = False
         self.level = QUIETEST
         """Of the last step, in dBFS."""
-        self.floor = _HIGHEST_FIRST_FLOOR
+        self.floor = _HIGHEST_FIRST_FLOOR if floor is None else floor
         """What is taken for the noise, in dBFS."""
         self._form = form
         self._size = form.size(STEP)
@@ -121,6 +122,7 @@ class SpeechDetector:
         self._begin = math.ceil(self.sensitivity.begin_after / STEP - 1e-6)
         self._end = math.ceil(self.sensitivity.end_after / STEP - 1e-6)
         self._bridge = round(_BRIDGE / STEP)
+        self._learns = _LEARNS if floor is None else 0
         self._steps = 0
         self._loud = 0  # steps of the stretch that is or may become speech
         self._quiet = 0  # steps since the last of them
@@ -155,7 +157,7 @@ class SpeechDetector:
         self.level = level = dbfs(self._form.to_pcm16(audio))
         self._steps += 1
         chosen = self.sensitivity
-        is_loud = level > chosen.threshold and level > self.floor + chosen.above_noise and self._steps > _LEARNS
+        is_loud = level > chosen.threshold and level > self.floor + chosen.above_noise and self._steps > self._learns
         self._follow_noise(level)
         if is_loud:
             return self._take_sound(level)
@@ -163,7 +165,7 @@ class SpeechDetector:
 
     def _follow_noise(self, level: float) -> None:
         if level < self.floor:
-            falls = _FALLS if self._steps > _LEARNS else 1.0
+            falls = _FALLS if self._steps > self._learns else 1.0
             self.floor = max(_LOWEST_FLOOR, self.floor + (level - self.floor) * falls)
         else:
             self.floor = min(level, self.floor + (_RISES_IN_SPEECH if self.speaking else _RISES))

@@ -35,6 +35,8 @@ REAL = Profile()
 @define
 class Notes:
     heard: list[tuple[str, Speech]] = Factory(list)
+    told: list[object] = Factory(list)
+    audio: bytes = b""
 
 
 C = Call[Notes]

@@ -25,6 +25,8 @@ from callflow.line.profile import Profile
 from callflow.line.telephone import Telephone
 from callflow.session.inputs import SocketOpened
 from callflow.session.timing import Timing
+from callflow.testing.recorded import recorded
+from callflow.testing.rules import check
 from callflow.wire.audio import looped
 from callflow.wire.exotel import decode
 from callflow.wire.messages import Clear, Mark, Media
@@ -359,3 +361,4 @@ def test_whatever_is_done_to_music_is_accounted_for_within_its_bounds(
     in_music = sum(segment.seconds for segment in phone.playout.heard if segment.audio in MUSIC * 3)
 
     assert heard.at_least - 1e-6 <= in_music <= heard.at_most + 1e-6
+    assert check(recorded(phone)).breaches == ()

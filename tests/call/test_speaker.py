@@ -15,11 +15,13 @@ from trio.testing import MockClock
 from callflow import Call, CallEnded, Fate, FlowError, Heard
 from callflow.call.journal import Kind
 from callflow.line.profile import Profile
-from callflow.line.telephone import Telephone
+from callflow.line.telephone import Telephone, place_call
 from callflow.session.timing import Timing
+from callflow.testing.recorded import recorded
+from callflow.testing.rules import check
 from callflow.wire.audio import BLOCK, RATES, AudioFormat, Coding
 from callflow.wire.messages import Clear, Mark, Media
-from tests.call.stage import CHUNK, LINE, Stage, in_virtual_time, played, said, tone
+from tests.call.stage import CHUNK, LINE, QUIET, Stage, in_virtual_time, played, ringing, said, tone
 from tests.call.test_live import doing
 
 Notes = list[object]
@@ -66,6 +68,7 @@ def test_however_it_is_cut_what_is_written_is_heard(prompts: Path, cuts: list[in
     assert isinstance(heard, Heard)
 
     assert (line, padding, heard.fate) == (whole, form.silence(-len(whole) % BLOCK), Fate.HEARD)
+    assert check(recorded(phone)).breaches == ()
     assert heard.seconds == heard.sent == pytest.approx(form.seconds(len(whole)))
 
 
@@ -222,6 +225,24 @@ async def test_the_end_of_the_call_frees_whoever_writes(autojump_clock: MockCloc
     _, _, notes = await scripted(script, prompts)
 
     assert notes == [Fate.ENDED]
+
+
+async def test_what_was_said_live_is_not_said_again_on_the_next_line(autojump_clock: MockClock, prompts: Path) -> None:
+    async def script(call: C) -> None:
+        async with call.speaker() as speaker:
+            while await speaker.write(SPEECH):
+                pass
+        call.data.append(speaker.result and speaker.result.fate)
+
+    flow, notes = doing(script, prompts)
+    async with ringing(flow) as (phone, stage):
+        await phone.wait(1.0)
+        phone.drop()
+        await phone.wait(2.0)
+        async with place_call(stage.network.dial, call_sid=phone.call_sid, profile=QUIET) as back:
+            await back.ended.wait()
+
+    assert (notes, said(back, Media)) == ([Fate.LOST], [])
 
 
 # Misuse.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import enum
 import inspect
+import re
 from typing import Any
 
 import attrs
@@ -11,6 +12,7 @@ import pytest
 
 from callflow import (
     Call,
+    CallerAudio,
     CollectDigits,
     Confirm,
     EndCause,
@@ -23,6 +25,9 @@ from callflow import (
     PassthruReport,
     Playback,
     Previous,
+    Record,
+    Recording,
+    RecordingEnd,
     Resumed,
     Say,
     Sensitivity,
@@ -31,6 +36,8 @@ from callflow import (
     Started,
     State,
     SubFlow,
+    Tap,
+    TapCall,
 )
 from callflow.flow.graph import REQUIRED
 from tests.docs.tables import Table, code, plain, tables
@@ -38,7 +45,7 @@ from tests.test_docs import ROOT
 
 STATES = list(tables(ROOT / "docs" / "reference" / "states.md"))
 CALL = list(tables(ROOT / "docs" / "reference" / "call.md"))
-KINDS: list[type[State[Any]]] = [State, Say, Menu, CollectDigits, Confirm, SubFlow, Hangup]
+KINDS: list[type[State[Any]]] = [State, Say, Menu, CollectDigits, Confirm, Record, SubFlow, Tap, Hangup]
 
 
 def table_of(page: list[Table], column: str, heading: str = "") -> Table:
@@ -90,12 +97,26 @@ def test_what_a_kind_cannot_do_without_is_marked() -> None:
     assert marked == {(kind, hook) for kind, (_, hooks) in REQUIRED.items() for hook in hooks}
 
 
-@pytest.mark.parametrize("cls", [Call, Playback, Speaker])
+@pytest.mark.parametrize("cls", [Playback, Speaker, CallerAudio])
 def test_every_attribute_of_a_class_is_there(cls: type) -> None:
     assert sorted(first_names(table_of(CALL, f"`{cls.__name__}`"))) == sorted(public(cls))
 
 
-@pytest.mark.parametrize("cls", [Started, Previous, Resumed, Heard, PassthruReport, EndedCall, Speech, Sensitivity])
+def test_every_attribute_of_a_call_is_there() -> None:
+    assert sorted(first_names(table_of(CALL, "`Call`"))) == sorted([*public(TapCall), *public(Call)])
+
+
+def test_what_a_tap_cannot_do_is_there() -> None:
+    [told] = re.findall(
+        r"a `Call` without (.+?)\. Type", (ROOT / "docs/reference/call.md").read_text().replace("\n", " ")
+    )
+
+    assert sorted(code(told)) == sorted(public(Call))
+
+
+@pytest.mark.parametrize(
+    "cls", [Started, Previous, Resumed, Heard, PassthruReport, EndedCall, Speech, Sensitivity, Recording]
+)
 def test_every_field_of_a_value_is_there(cls: type) -> None:
     fields = [field.name for field in attrs.fields(cls)]
     methods = [name for name in vars(cls) if not name.startswith("_") and name not in fields]
@@ -106,7 +127,7 @@ def test_every_field_of_a_value_is_there(cls: type) -> None:
     )
 
 
-@pytest.mark.parametrize("cls", [Fate, EndCause])
+@pytest.mark.parametrize("cls", [Fate, EndCause, RecordingEnd])
 def test_every_member_of_a_closed_set_is_there(cls: type[enum.Enum]) -> None:
     assert sorted(first_names(table_of(CALL, f"`{cls.__name__}`"))) == sorted(cls.__members__)
 

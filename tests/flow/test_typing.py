@@ -1,4 +1,4 @@
-"""What a type checker finds in a flow before anything runs: eight mistakes, each reported at its line."""
+"""What a type checker finds in a flow before anything runs: nine mistakes, each reported at its line."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ ROOT = Path(__file__).resolve().parents[2]
 MISTAKEN = '''
 from attrs import define
 
-from callflow import Call, CollectDigits, EndedCall, Failed, Flow, Hangup, Menu, Say, Secret, State, key
+from callflow import Call, CollectDigits, EndedCall, Failed, Flow, Hangup, Menu, Say, Secret, State, Tap, TapCall, key
 
 
 @define
@@ -78,7 +78,15 @@ class CheckPin(State[Caller], timeout=4.0):
         return Bye()
 
 
+class Listen(Tap[Caller]):
+    async def run(self, call: TapCall[Caller]) -> None:
+        async for pcm in call.audio():
+            call.data.account += str(len(pcm))
+        await call.play("late.wav")  # MISTAKE attr-defined: a tap has nothing that could send
+
+
 bank = Flow("bank", start=Welcome, data=Caller)
+tap = Flow("tap", start=Listen, data=Caller)
 '''
 
 
@@ -111,4 +119,4 @@ def check(code: str, folder: Path) -> str:
 def test_every_mistake_is_reported_at_its_line_and_nothing_else_is(tmp_path: Path) -> None:
     printed = check(MISTAKEN, tmp_path)
 
-    assert (reported(printed), len(marked(MISTAKEN))) == (marked(MISTAKEN), 8), printed
+    assert (reported(printed), len(marked(MISTAKEN))) == (marked(MISTAKEN), 9), printed

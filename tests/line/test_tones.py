@@ -10,9 +10,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from callflow.line.tones import COLUMNS, ROWS, digits_in, tone
+from callflow.line.tones import digits_in, tone
 from callflow.wire.audio import RATES, AudioFormat, Coding, level
 from callflow.wire.messages import KEYS
+from callflow.wire.tones import COLUMNS, ROWS
 
 
 def silence(seconds: float, rate: int) -> bytes:

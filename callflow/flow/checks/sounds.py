@@ -138,7 +138,9 @@ class _Prompts:
 
 
 def _names(prompt: Prompt) -> tuple[str, ...]:
-    return (prompt,) if isinstance(prompt, str) else tuple(prompt)
+    """Name the files and words of a prompt; what a caller said, and tones, have no name."""
+    parts = prompt if isinstance(prompt, tuple) else (prompt,)
+    return tuple(part for part in parts if isinstance(part, str))
 
 
 def _who_says(state: AnyState, option: str) -> AnyState:
