@@ -36,6 +36,9 @@ Direct = Callable[[PassthruReport], StreamTo | Awaitable[StreamTo]]
 Inform = Callable[[StatusReport], Awaitable[None] | None]
 """Is told what became of a call."""
 
+BRANCH_B = Verdict(302)
+"""What an announced call is answered that is one too many, unless its flow says something else."""
+
 LONGEST_APOLOGY = 10.0
 """Seconds of a flow's apology: a server that goes down waits for it."""
 
@@ -55,6 +58,7 @@ class Flow(Generic[D]):
         stream_url: Called when Exotel asks for the URL of a call's stream; says ``StreamTo`` which flow, with what.
             It has 2 s.
         status: Called with each status callback of a call, once. It has 2 s.
+        full: What a Passthru before the stream is answered when no more calls are taken: branch B, unless set.
         apology: Said to a call that is still there when the server goes down; then it is closed. At most 10 seconds.
         error: The state that a call goes to, once, when user code raised and no state takes it by ``on_error``. Made
             without arguments.
@@ -83,6 +87,7 @@ class Flow(Generic[D]):
         passthru: Announce | None = None,
         stream_url: Direct | None = None,
         status: Inform | None = None,
+        full: Verdict = BRANCH_B,
         error: type[State[Any]] | None = None,
         apology: Prompt | None = None,
         rate: int = RATES[0],
@@ -110,6 +115,7 @@ class Flow(Generic[D]):
         self.passthru = passthru
         self.stream_url = stream_url
         self.status = status
+        self.full = full
         self.apology = apology
         self.rate = rate
         self.raw = raw

@@ -41,12 +41,19 @@ class Judgement(Protocol):
 J = TypeVar("J", bound=Judgement)
 
 
+PLACE_KEPT = 10.0
+"""Seconds for which a call that was announced and let in has a place before it comes: Exotel's time for a handshake. No
+longer, since other applets may stand between, and its stream may go to another server."""
+
+
 @define
 class _Announced:
     at: float
     told: dict[str, str] = field(repr=False)
     """What Exotel sent, and what the flow added; what was said first stays."""
     judged: dict[Asked, Judgement] = Factory(dict)
+    place_until: float = 0.0
+    """Until when there is a place for its call, on Trio's clock."""
 
 
 @define(eq=False)
@@ -87,6 +94,26 @@ class Announcements:
         """Give what was said of a call before its stream, and what the flow's functions added."""
         known = self._find(call_sid)
         return {} if known is None else dict(known.told)
+
+    def keep_place(self, report: PassthruReport) -> None:
+        """Note a call, and keep a place for it."""
+        self._note(report).place_until = trio.current_time() + PLACE_KEPT
+
+    def give_up_place(self, call_sid: str) -> None:
+        """The call will not come here, as far as is known."""
+        known = self._waiting.get(call_sid)
+        if known is not None:
+            known.place_until = 0.0
+
+    def has_place(self, call_sid: str) -> bool:
+        """Say whether a place is kept for a call that has not come."""
+        known = self._waiting.get(call_sid)
+        return known is not None and known.place_until > trio.current_time()
+
+    def places(self) -> int:
+        """Count the places that are kept."""
+        now = trio.current_time()
+        return sum(known.place_until > now for known in self._waiting.values())
 
     def begun(self, call_sid: str) -> None:
         """A call has begun: its announcement is kept until it is over."""

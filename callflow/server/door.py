@@ -72,6 +72,8 @@ class Door:
     browser always does, and so gives away a page that uses its reader's place in the network (faults T7)."""
     served: Callable[[], str] = lambda: ""
     """Names the paths of streams, for the log line of who asks for another."""
+    admits: Callable[[RequestHead], str | None] = lambda _: None
+    """Says why there is no line for one more stream, or None if there is."""
     draining: bool = False
     """Set when the server goes down: new upgrades are refused by 503."""
     awaited: Callable[[], bool] = lambda: False
@@ -253,7 +255,7 @@ class Door:
             return "origin", _FOREIGN
         if self.draining and not self.awaited():
             return "draining", _DRAINING
-        full = self.gate.upgrade(port.peer)
+        full = self.admits(head) or self.gate.upgrade(port.peer)
         return None if full is None else ("capacity", Refusal(503, full, _LATER))
 
     def _is_origin_known(self, head: RequestHead) -> bool:
@@ -261,8 +263,8 @@ class Door:
         return origin is None or origin in self.origins or origin.partition("://")[2] == head.header("host")
 
     async def _refuse(self, port: BytePort, kind: str, refusal: Refusal, *, is_told: bool = True) -> None:
-        self.refused[kind] += 1
-        self._tell(port, kind, refusal)
+        extra = {"streams": self.served()} if refusal is _NO_STREAM else {}  # not what was asked for: it may be a token
+        self.note_refused(kind, peer=port.peer, status=refusal.status, reason=refusal.reason, **extra)
         if not is_told:
             return
         with trio.move_on_after(self.limits.linger):
@@ -274,16 +276,14 @@ class Door:
                 return  # nobody is there to read it
         await self._let_read(port)
 
-    def _tell(self, port: BytePort, kind: str, refusal: Refusal) -> None:
-        """Log a refusal: at most one warning a second of each kind, since strangers can cause any number of them."""
+    def note_refused(self, kind: str, **said: str | int) -> None:
+        """Count a refusal and log it: at most one warning a second of each kind, since strangers cause any number."""
+        self.refused[kind] += 1
         now = trio.current_time()
         quiet = now < self._warned.get(kind, -1.0) + 1.0
         if not quiet:
             self._warned[kind] = now
-        said = {"status": refusal.status, "reason": refusal.reason}
-        extra = {"peer": port.peer, "kind": kind, **said, "count": self.refused[kind]}
-        if refusal is _NO_STREAM:
-            extra["streams"] = self.served()  # what was asked for is not said: it may hold a token
+        extra = {**said, "kind": kind, "count": self.refused[kind]}
         log.log(logging.DEBUG if quiet else logging.WARNING, "call refused", extra=extra)
 
     async def _let_read(self, port: BytePort) -> None:

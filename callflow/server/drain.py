@@ -123,7 +123,7 @@ class Drain:
             return
         self._enter(Stage.REFUSING, within=self.patience)
         if self.leave is None:
-            self.door.draining = True
+            self.door.draining = self.registry.capacity.closed = True
         else:
             self.leave()
 

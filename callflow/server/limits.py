@@ -45,7 +45,7 @@ class Limits:
     """Upgraded sockets that have not sent ``start`` yet. A real one needs under a second of its ten, so that this is
     room for more than 200 new calls a second; what fills it up is idle strangers."""
     calls: int | None = None
-    """Upgraded sockets at once, started or not; None for no limit but ``sockets``."""
+    """Calls at once; None for no limit but ``sockets``. The gate knows no calls: see ``callflow.server.capacity``."""
 
 
 @define
@@ -103,8 +103,6 @@ class Gate:
 
     def upgrade(self, peer: str) -> str | None:
         """Count an admitted connection as a stream that waits for its ``start``, or give the reason why not."""
-        if self.limits.calls is not None and self.upgraded >= self.limits.calls:
-            return "all lines are busy"
         if self.without_start >= self.limits.sockets_without_start:
             return "too many streams wait for their start"
         self._upgraded[peer] += 1

@@ -19,12 +19,17 @@ from callflow.flow.flow import Flow
 from callflow.flow.verdict import StreamTo, Verdict
 from callflow.server.announcements import Announcements, Asked
 from callflow.server.calls import Calls, branch_of
+from callflow.server.capacity import Capacity
 from callflow.server.flows import FlowProvider, find_flow
 from callflow.server.reports import Reports, report_of_status, report_of_stream
 from callflow.server.stream_urls import StreamUrls
 from callflow.server.tokens import Tokens
 from callflow.wire.passthru import PassthruReport
 from callflow.wire.status import StatusReport
+
+
+def _nobody_told(reason: str, call_sid: str, status: int) -> None:
+    """Stand in until somebody counts."""
 
 
 @define(eq=False, kw_only=True)
@@ -39,6 +44,7 @@ class Registry:
         follow: Whether journals can be read along.
         offered: Seconds in which what is left of a call is offered to the next of its ``CallSid``.
         orphan: Seconds until an announced call without a stream is forgotten.
+        most_calls: Calls at once; None for no limit.
     """
 
     flows: FlowProvider
@@ -48,16 +54,21 @@ class Registry:
     follow: bool = False
     orphan: float = 60.0
     offered: float = 300.0
+    most_calls: int | None = None
     is_ready: bool = False
     flagged: Counter[str] = Factory(Counter)
     """Requests that changed nothing: ``repeated``, ``orphan``, ``unknown flow``, ``unknown call``, ``live``."""
     reports: Reports = Factory(Reports)
     calls: Calls = field(init=False)
     announcements: Announcements = field(init=False)
+    capacity: Capacity = field(init=False)
+    told_refused: Callable[[str, str, int], None] = field(default=_nobody_told, init=False)
+    """Called with the reason, the ``CallSid`` and the answer for each announced call that is not let in."""
 
     def __attrs_post_init__(self) -> None:
         self.calls = Calls(self.follow, self.offered)
         self.announcements = Announcements(self.flagged, self.orphan)
+        self.capacity = Capacity(self.most_calls, self.calls, self.announcements)
 
     # Calls.
 
@@ -123,15 +134,34 @@ class Registry:
         flow = find_flow(self.flows, name)
 
         async def judge() -> Verdict:
-            if flow is None or flow.passthru is None:
+            if flow is None:
                 return Verdict()
-            verdict = await _answer_of(flow.passthru, report)
-            if isinstance(verdict, Verdict):
-                return verdict
-            where = f"passthru= of Flow({flow.name!r})"
-            raise FlowError(f"{where} returned {verdict!r}; return Verdict(200), or Verdict(302) for branch B")
+            if self._is_turned_away(report, flow.full.status):
+                return flow.full
+            verdict = Verdict(302)
+            try:
+                verdict = await self._verdict(flow, report)
+            finally:
+                if verdict.status != 200:
+                    self.announcements.give_up_place(report.call_sid)
+            return verdict
 
         return await self.announcements.announce(Asked.BRANCH, report, judge)
+
+    def _is_turned_away(self, report: PassthruReport, status: int) -> bool:
+        refused = self.capacity.at_announcement(report)
+        if refused is not None:
+            self.told_refused(refused, report.call_sid, status)
+        return refused is not None
+
+    async def _verdict(self, flow: Flow[Any], report: PassthruReport) -> Verdict:
+        if flow.passthru is None:
+            return Verdict()
+        verdict = await _answer_of(flow.passthru, report)
+        if isinstance(verdict, Verdict):
+            return verdict
+        where = f"passthru= of Flow({flow.name!r})"
+        raise FlowError(f"{where} returned {verdict!r}; return Verdict(200), or Verdict(302) for branch B")
 
     def _branch(self, report: PassthruReport) -> int | None:
         """Find the branch of the stream that a Passthru names, else of its call; None if there is none."""
@@ -171,7 +201,7 @@ class Registry:
             The call is announced.
         """
         base, asked = self.urls.base(host), find_flow(self.flows, flow)
-        if base is None or asked is None or not self.is_ready:
+        if base is None or asked is None or not self.is_ready or self._is_turned_away(report, 200):
             return self.spare_url(flow, report, host)
         to = await self._judge_stream(asked, report)
         target = asked if to.flow is None else self.flows.flow(to.flow)

@@ -34,8 +34,10 @@ class Screening:
     accounts: frozenset[str] = frozenset()
     announced_only: bool = False
     is_announced: Callable[[str], bool]
+    has_line: Callable[[str], bool] = lambda _: True
+    """Says whether there is a line for a call that starts; asked last."""
     refused: Counter[str] = field(init=False, factory=Counter)
-    """Streams that were turned away at their ``start``, by reason: ``token``, ``account``, ``announcement``."""
+    """Streams that were turned away at their ``start``: by ``token``, ``account``, ``announcement`` or ``full``."""
 
     def call_shown(self, head: RequestHead) -> str | None:
         """Give the ``CallSid`` whose token an upgrade shows, wherever it stands; None if it shows none that is good."""
@@ -61,7 +63,7 @@ class Screening:
             return "account"
         if self.announced_only and not self.is_announced(start.call_sid):
             return "announcement"
-        return None
+        return None if self.has_line(start.call_sid) else "full"
 
 
 def _tokens_in(head: RequestHead) -> Iterator[str | None]:

@@ -98,12 +98,14 @@ class Server:
             follow=settings.feed,
             offered=settings.previous_for,
             orphan=waits.attach,
+            most_calls=settings.max_calls,
         )
         self.screening = Screening(
             tokens=tokens,
             accounts=frozenset(settings.accounts),
             announced_only=settings.announced_only,
             is_announced=self.registry.is_announced,
+            has_line=self.registry.capacity.at_start,
         )
         limits = settings.limits
         requests = RequestServer(make_app(self.registry, fallback=settings.passthru_fallback), limits)
@@ -115,11 +117,13 @@ class Server:
             tokens_required=settings.tokens_required,
             served=lambda: " ".join(f"{STREAM_PATH}/{name}" for name in self.flows.names),
             streams=self._is_stream,
+            admits=self._admits,
             answer=self._stream,
             requests=requests.serve,
             awaited=lambda: bool(self.registry.calls.detached),
             origins=frozenset(settings.origins),
         )
+        self.registry.told_refused = self._note_announcement
         self.metrics = Metrics(self.door, self.registry, self.screening)
         self.admin = make_admin_door(make_admin_app(self.metrics), read_admin_entry(settings, self.door.entry))
         self.reloader = Reloader(self.door, self.admin, settings)
@@ -155,6 +159,12 @@ class Server:
         """
         with self._connections:
             await self.door.serve(port)
+
+    def _admits(self, head: RequestHead) -> str | None:
+        return self.registry.capacity.at_upgrade(self.screening.call_shown(head), self.door.gate.without_start)
+
+    def _note_announcement(self, kind: str, call_sid: str, status: int) -> None:
+        self.door.note_refused(f"announced {kind}", call_sid=call_sid, status=status)
 
     def _is_stream(self, path: str) -> bool:
         return self._flow_at(path) is not None
