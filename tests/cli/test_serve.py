@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import logging
+import os
 import resource
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -178,6 +180,18 @@ def test_a_person_is_told_how_to_call_and_what_to_enter(capsys: pytest.CaptureFi
         "  Ctrl-C stops: no new calls, running ones may end.\n"
         "\n"
     )
+
+
+def test_where_nobody_reads_what_is_announced_it_is_not_said_and_nothing_else_happens(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    source, sink = os.pipe()
+    os.close(source)
+    with open(sink, "w") as output:  # noqa: PTH123  # a descriptor has no path
+        monkeypatch.setattr(sys, "stdout", output)
+        announce([bank], Settings(), 8080)
+
+        assert output.write("more") == 4  # and closing it raises nothing
 
 
 def test_an_address_of_the_sixth_version_stands_in_brackets() -> None:

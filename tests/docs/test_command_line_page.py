@@ -12,7 +12,7 @@ from callflow.cli.app import MISTYPED
 from callflow.cli.call import FAILED, HOLDS, INTERRUPTED, WRONG, call
 from callflow.cli.check import CLEAN, FOUND, NOT_IMPORTED, check
 from callflow.cli.diagram import DRAWN, STALE, diagram
-from callflow.cli.serve import serve
+from callflow.cli.serve import NO_PORT, serve
 from callflow.server.http import make_app
 from callflow.server.settings import Settings
 from tests.docs.tables import code, plain, tables
@@ -67,6 +67,7 @@ def test_every_path_is_there() -> None:
     ("heading", "codes"),
     [
         ("`callflow call SCRIPT`", [HOLDS, FAILED, WRONG, INTERRUPTED]),
+        ("`callflow serve FLOW`", [0, 1, MISTYPED, NO_PORT]),
         ("`callflow check FLOW …`", [CLEAN, FOUND, NOT_IMPORTED]),
         ("`callflow diagram FLOW`", [DRAWN, STALE, MISTYPED]),
     ],

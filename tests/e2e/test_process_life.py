@@ -145,3 +145,24 @@ def test_a_process_that_is_killed_has_told_of_every_call_that_was_over(
     lines = [json.loads(line) for line in log.read_text().splitlines()]
     causes = [line["record"]["cause"] for line in lines if line["event"] == "call ended"]
     assert (causes, log.read_bytes()[-1:]) == (["stop"] * 5, b"\n")
+
+
+SILENT = """
+from callflow import Flow, Hangup
+
+class Bye(Hangup[None], prompt="nobody_recorded_this.wav"): ...
+
+line = Flow("line", start=Bye, prompts="prompts")
+"""
+
+
+def test_a_prompt_that_is_missing_is_one_line_and_no_port_is_opened(tmp_path: Path) -> None:
+    (tmp_path / "flow.py").write_text(SILENT)
+    (tmp_path / "prompts").mkdir()
+    command = [sys.executable, "-m", "callflow", "serve", "flow.py", "--port", "1"]
+    done = subprocess.run(
+        command, cwd=tmp_path, env={"PYTHONPATH": str(ROOT)}, capture_output=True, text=True, check=False, timeout=30
+    )
+
+    assert (done.returncode, done.stdout, done.stderr.count("\n")) == (1, "", 1)
+    assert "nobody_recorded_this.wav: expected this file, found none; record it" in done.stderr

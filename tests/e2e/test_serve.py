@@ -23,6 +23,7 @@ from callflow.errors import NotAnswered
 from callflow.line import Profile, Telephone, dial_socket, passthru, place_call
 from callflow.server.serve import Server
 from callflow.server.settings import Settings
+from callflow.session.inputs import EndCause
 from examples.echo import echo
 from tests.e2e.serving import ROOT, process, serving, wait_for
 
@@ -163,6 +164,21 @@ async def test_a_second_signal_means_now() -> None:
             await over(phone)
 
     assert (still, phone.close_code) == (True, 1012)
+
+
+async def test_a_port_that_is_left_is_closed_while_its_calls_go_on() -> None:
+    server = Server(echo, Settings(port=0, drain=30.0, reuse_port=True))
+    async with trio.open_nursery() as nursery:
+        port: int = await nursery.start(server.run)
+        async with calling(port) as phone:
+            await phone.play(bytes(320))
+            os.kill(os.getpid(), signal.SIGTERM)
+            await trio.testing.wait_all_tasks_blocked(0.05)
+            with pytest.raises(OSError, match="connect"):
+                await dial_socket("127.0.0.1", port)
+            still = not phone.ended.is_set()
+
+    assert (still, server.ended) == (True, {EndCause.STOP: 1})
 
 
 async def test_it_listens_no_more_when_it_has_stopped() -> None:

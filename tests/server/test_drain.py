@@ -268,6 +268,25 @@ async def test_without_an_apology_a_call_is_closed_when_the_patience_is_over(
     assert (round(took, 3), phone.close_code, fates(stage)) == (3.0, 1012, [])
 
 
+async def test_of_two_flows_only_the_calls_of_one_hear_its_apology(autojump_clock: MockClock, prompts: Path) -> None:
+    polite = Flow("polite", start=Listen, prompts=prompts, data=list, apology="sorry.wav")
+    curt = Flow("curt", start=Listen, prompts=prompts, data=list)
+    async with serving([polite, curt], settings=Settings(drain=1.0)) as stage, trio.open_nursery() as nursery:
+        heard: dict[str, int] = {}
+
+        async def ring(name: str) -> None:
+            async with place_call(stage.network.dial, profile=QUIET, target=f"/stream/{name}") as phone:
+                await phone.ended.wait()
+                heard[name] = phone.bytes_heard
+
+        nursery.start_soon(ring, "polite")
+        nursery.start_soon(ring, "curt")
+        await trio.sleep(0.5)
+        await stage.server.drain()
+
+    assert heard == {"polite": len(tone(660, SORRY)), "curt": 0}
+
+
 async def test_a_state_that_does_not_end_is_not_waited_for_longer_than_the_bound(
     autojump_clock: MockClock, prompts: Path
 ) -> None:
