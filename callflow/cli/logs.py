@@ -11,6 +11,7 @@ import select
 import sys
 import threading
 import time
+from collections.abc import Callable
 from typing import TextIO
 
 import structlog
@@ -46,7 +47,18 @@ LAST_LINES = 2.0
 """Seconds that the end of the process waits for the last lines to be read."""
 
 
-class Behind(logging.Handler):
+class _Writer(io.TextIOBase):
+    """A stream whose lines are put somewhere; what a stream handler writes is a whole line."""
+
+    def __init__(self, put: Callable[[str], None]) -> None:
+        self._put = put
+
+    def write(self, line: str) -> int:
+        self._put(line)
+        return len(line)
+
+
+class Behind(logging.StreamHandler[_Writer]):
     """Writes lines from a thread of its own: a pipe that nobody reads, or a disk that is full, must not stop a call.
 
     It writes to the descriptor itself. A thread that is stuck in Python's own buffers would be fatal when the process
@@ -54,23 +66,26 @@ class Behind(logging.Handler):
     """
 
     def __init__(self, stream: TextIO) -> None:
-        super().__init__()
         self._descriptor = os.dup(stream.fileno())
         self._lines: queue.Queue[bytes | None] = queue.Queue(MOST_LINES)
         self._lost = 0
+        super().__init__(_Writer(self._put))
         threading.Thread(target=self._write_all, name="log", daemon=True).start()
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Hand a record on, as text. Never waits."""
+        """Hand a record on, as text. Never waits and never raises."""
         if self._lost and not self._lines.full():
             lost, self._lost = self._lost, 0
             log.warning("log lines lost", extra={"count": lost})
+        super().emit(record)
+
+    def _put(self, line: str) -> None:
         try:
-            self._lines.put_nowait(f"{self.format(record)}\n".encode())
+            self._lines.put_nowait(line.encode(errors="backslashreplace"))
         except queue.Full:
             self._lost += 1
 
-    def flush(self) -> None:
+    def wait_written(self) -> None:
         """Wait until all is written, or nobody reads it in time."""
         give_up = time.monotonic() + LAST_LINES
         with self._lines.all_tasks_done:
@@ -78,7 +93,8 @@ class Behind(logging.Handler):
                 self._lines.all_tasks_done.wait(left)
 
     def close(self) -> None:
-        """End the thread, behind what waits."""
+        """Wait for what is not written yet, and end the thread."""
+        self.wait_written()
         with contextlib.suppress(queue.Full):
             self._lines.put_nowait(None)
         super().close()
