@@ -77,8 +77,8 @@ class Door:
     draining: bool = False
     """Set when the server goes down: new upgrades are refused by 503."""
     awaited: Callable[[], bool] = lambda: False
-    """Says whether a running call waits for its line: then upgrades are let in while draining, for it is not known
-    before their ``start`` whose they are."""
+    """Says whether a running call waits for its line, or an announced one was let in before: then upgrades are let in
+    while draining, for it is not known before their ``start`` whose they are."""
     _inside: dict[int, BytePort] = field(init=False, factory=dict)
     """Connections that are counted: the port that was admitted, by it and by what it is spoken through."""
     refused: Counter[str] = field(init=False, factory=Counter)

@@ -120,7 +120,7 @@ class Server:
             admits=self._admits,
             answer=self._stream,
             requests=requests.serve,
-            awaited=lambda: bool(self.registry.calls.detached),
+            awaited=lambda: bool(self.registry.calls.detached) or self.registry.announcements.places() > 0,
             origins=frozenset(settings.origins),
         )
         self.registry.told_refused = self._note_announcement
@@ -218,7 +218,7 @@ class Server:
         found = await self.registry.calls.find(task.flow, start, task.settings.timing.takeover)
         if found is not None:
             self.door.gate.started(task.socket.link.peer)
-        elif late:
+        elif late and not self.registry.announcements.has_place(start.call_sid):
             task.hang_up(EndCause.DRAIN, RESTART)
         return found
 

@@ -171,6 +171,21 @@ async def test_the_line_of_a_call_that_is_silent_may_be_lost_so_that_another_is_
     assert (before, another, len(stage.server.calls)) == (503, 1008, 1)
 
 
+async def test_the_line_of_a_call_comes_back_though_all_lines_are_busy(autojump_clock: MockClock) -> None:
+    async with serving(make_flow(), settings=ONE) as stage, ring_at(stage, call_sid="one") as phone:
+        await phone.wait(0.5)
+        phone.drop()
+        await trio.sleep(0.1)
+        another = await refusal(stage, call_sid="another")
+        async with ring_at(stage, call_sid="one") as again:
+            await again.wait(0.5)
+            live = len(stage.server.registry.live)
+            await again.press("1")
+            await again.ended.wait()
+
+    assert (another, live, len(stage.server.records)) == (1008, 1, 1)
+
+
 async def test_a_token_of_a_call_with_a_place_is_let_in_and_another_is_not(autojump_clock: MockClock) -> None:
     async with serving(make_flow(), settings=ONE) as stage:
         url = await url_of(stage, CallSid="one")
@@ -200,6 +215,22 @@ async def test_a_server_that_goes_down_sends_announced_calls_another_way(autojum
         await phone.press("1")
 
     assert (early, late, again, stage.server.door.refused) == (200, 302, 200, {"announced draining": 1})
+
+
+async def test_a_server_that_goes_down_keeps_its_word_to_calls_that_it_let_in(autojump_clock: MockClock) -> None:
+    async with serving(make_flow(), settings=Settings(drain=20.0)) as stage:
+        await announce(stage, "early")
+        async with trio.open_nursery() as nursery, ring_at(stage, call_sid="one") as phone:
+            await phone.wait(0.5)
+            nursery.start_soon(stage.server.drain)
+            await phone.wait(0.5)
+            stranger = await refusal(stage, call_sid="stranger")
+            async with ring_at(stage, call_sid="early") as let_in:
+                await let_in.wait(0.5)
+                live = len(stage.server.registry.live)
+                afterwards = await refusal(stage, call_sid="stranger")
+
+    assert (stranger, live, afterwards) == (1012, 2, 503)
 
 
 async def test_refusals_are_counted_and_one_a_second_is_told(
