@@ -7,7 +7,7 @@ from typing import Any, Generic, Protocol, TypeVar
 import pytest
 
 import callflow
-from callflow import Call, Dtmf, Flow, FlowDefinitionError, Hangup, Menu, Say, State
+from callflow import Call, Dtmf, Flow, FlowDefinitionError, Hangup, Menu, Say, State, key, on
 from callflow.flow.soundness import asks, closed_groups, data_of, forgotten, names_loaded, serves
 
 D = TypeVar("D")
@@ -236,6 +236,22 @@ class Four(Menu[None]):
     """Asks."""
 
 
+class Keyed(Say[None], prompt="a.wav"):
+    """Says something that a key leaves."""
+
+    @key("*")
+    def back(self, call: Call[None]) -> Four:
+        raise NotImplementedError
+
+
+class Told(State[None], timeout=1.0):
+    """Waits for what others tell."""
+
+    @on(int)
+    def told(self, call: Call[None], event: int) -> None:
+        """Stays."""
+
+
 A, B, X = One, Two, Three
 
 
@@ -257,7 +273,7 @@ def test_a_closed_group_leads_nowhere_else(
 
 
 def test_announcements_and_states_without_keys_do_not_wait_for_the_caller() -> None:
-    assert [asks(state) for state in (One, Two, Three, Four)] == [False, True, False, True]
+    assert [asks(state) for state in (One, Two, Three, Four, Keyed, Told)] == [False, True, False, True, True, True]
 
 
 def test_states_of_other_modules_are_nobodys_business() -> None:
