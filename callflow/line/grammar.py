@@ -13,12 +13,14 @@ from typing import Any, Protocol, TypeVar
 
 from attrs import frozen
 
+from callflow.line.oddities import Oddity
 from callflow.line.profile import BREAKABLE
 from callflow.line.steps import (
     CALLED,
     CALLER,
     Act,
     Branch,
+    Deafen,
     Drop,
     Ended,
     Ender,
@@ -27,12 +29,17 @@ from callflow.line.steps import (
     HangUp,
     Header,
     Hear,
+    Network,
     Play,
     Press,
     Quiet,
     Reach,
     Reconnect,
     Ring,
+    RingAgain,
+    SendOdd,
+    Service,
+    ServiceWay,
     Step,
     TakeOver,
     Wait,
@@ -130,6 +137,23 @@ class _Text:
     def write(self, step: Step | Header) -> Sequence[str]:
         value = getattr(step, self.attribute)
         return [] if value is None else [_word(str(value))]
+
+
+@frozen
+class _Kind:
+    attribute: str
+    form: str
+    kinds: type[enum.Enum]
+
+    def read(self, words: Words) -> Mapping[str, Any]:
+        text = words.take(self.form)
+        known = _members(self.kinds)
+        if text not in known:
+            raise words.error(f"{text!r} is no {self.form}; there are {', '.join(known)}")
+        return {self.attribute: known[text]}
+
+    def write(self, step: Step | Header) -> Sequence[str]:
+        return [getattr(step, self.attribute).value]
 
 
 @frozen
@@ -237,6 +261,10 @@ HEADER: Mapping[str, Slot] = {
     "oneway": _Choice("one_way", {"yes": True, "no": False}, needed=True),
     "breaks": _Rules(),
     "param": _Parameter(),
+    "flow": _Text("flow", "FLOW", r".+", "ivr.py:bank_ivr"),
+    "law": _Text("law", "LAW", r"[\w-]+", "clear-flushes"),
+    "order": _Text("order", "INTEGER", r"[0-9]{1,18}", "7", int),
+    "network": _Choice("network", _members(Network), needed=True),
 }
 """The header lines: name of each, and what stands behind it. ``param`` may come several times."""
 
@@ -253,6 +281,13 @@ GRAMMAR: Mapping[str, tuple[type[Step], Sequence[Slot]]] = {
     "drop": (Drop, ()),
     "reconnect": (Reconnect, ()),
     "takeover": (TakeOver, ()),
+    "deaf": (Deafen, ()),
+    "odd": (SendOdd, (_Kind("oddity", "ODDITY", Oddity),)),
+    "service": (
+        Service,
+        (_Text("name", "SERVICE", r"[^\W\d]\w*", "Bank"), _Choice("way", _members(ServiceWay), needed=True)),
+    ),
+    "again": (RingAgain, ()),
     "ended": (Ended, (_Choice("by", _members(Ender), "by"), _WITHIN)),
     "branch": (Branch, (_Choice("way", _members(Way), needed=True),)),
 }

@@ -22,6 +22,7 @@ from callflow.errors import CallEnded, NotAnswered, ScriptError
 from callflow.line.ear import LINE_DELAY, Ear, Feed, Phone
 from callflow.line.heard import JOINT, HeardPrompt, utterances
 from callflow.line.matching import Matcher
+from callflow.line.oddities import write
 from callflow.line.playout import SAME
 from callflow.line.recognise import PAUSE, Recogniser
 from callflow.line.recording import KeyTone, read_wav
@@ -29,6 +30,7 @@ from callflow.line.steps import (
     ACTS,
     Act,
     Branch,
+    Deafen,
     Drop,
     Ended,
     Ender,
@@ -41,7 +43,10 @@ from callflow.line.steps import (
     Reach,
     Reconnect,
     Ring,
+    RingAgain,
     Script,
+    SendOdd,
+    Service,
     Step,
     TakeOver,
     Wait,
@@ -203,6 +208,10 @@ class _Caller:
                 return await self._hang_up(step)
             case Reconnect() | TakeOver():
                 return await self._come_back(step)
+            case Deafen() | SendOdd():
+                return await self._trouble(step)
+            case Service() | RingAgain():
+                return "that is for a script that brings its flow along; play it by callflow replay"
             case Ended():
                 return await self._end(step)
             case Branch():
@@ -250,6 +259,13 @@ class _Caller:
                 return await self._do(self.phone.reconnect())
             except NotAnswered as silent:
                 return str(silent)
+
+    async def _trouble(self, step: Deafen | SendOdd) -> str:
+        with self._doing(Deed(step, self.phone.now)):
+            if isinstance(step, Deafen):
+                self.phone.go_deaf()
+                return ""
+            return await self._do(self.phone.send_raw(write(step.oddity, self.phone.stream_sid)))
 
     @contextlib.contextmanager
     def _doing(self, deed: Deed) -> Iterator[Deed]:

@@ -9,6 +9,7 @@ from typing import Any
 
 from attrs import Factory, field, frozen
 
+from callflow.line.oddities import Oddity
 from callflow.line.profile import EchoesClearedMarks, Profile
 from callflow.wire.audio import Coding
 
@@ -174,7 +175,49 @@ class Branch:
     line: int = _line()
 
 
-Step = Ring | Hear | Press | Enter | Play | Wait | Reach | Quiet | HangUp | Drop | Reconnect | TakeOver | Ended | Branch
+@frozen
+class Deafen:
+    """``deaf``: the connection goes half-open; from now on nothing is sent, read or answered on it."""
+
+    line: int = _line()
+
+
+@frozen(kw_only=True)
+class SendOdd:
+    """``odd KIND``: a message is sent that should not be, or that Exotel's pages disagree about."""
+
+    oddity: Oddity
+    line: int = _line()
+
+
+class ServiceWay(enum.Enum):
+    """How a service behind the flow behaves."""
+
+    ANSWERS = "answers"
+    FAILS = "fails"
+    HANGS = "hangs"
+
+
+@frozen(kw_only=True)
+class Service:
+    """``service NAME hangs``: from now on a service behind the flow behaves so. Only where its double is at hand."""
+
+    name: str
+    way: ServiceWay
+    line: int = _line()
+
+
+@frozen
+class RingAgain:
+    """``again``: another call of the same caller, when this one is over."""
+
+    line: int = _line()
+
+
+Step = (
+    Ring | Hear | Press | Enter | Play | Wait | Reach | Quiet | HangUp | Drop | Reconnect | TakeOver
+    | Deafen | SendOdd | Service | RingAgain | Ended | Branch
+)  # fmt: skip
 """Every kind of step."""
 
 Expectation = Hear | Reach | Quiet | Ended | Branch
@@ -184,6 +227,18 @@ ACTS: Mapping[type[Step], Act] = {Press: Act.KEYS, Enter: Act.KEYS, Play: Act.PL
 """What a ``quiet`` line may be about."""
 
 _ENCODINGS = {Coding.PCM16: "base64", Coding.MULAW: "audio/x-mulaw"}
+
+
+class Network(enum.Enum):
+    """How the network in memory hands bytes on."""
+
+    SMOOTH = "smooth"
+    SPLIT = "split"
+    """Segments are cut at drawn places."""
+    PARTIAL = "partial"
+    """Sends are taken in drawn parts, and sometimes not at all."""
+    ROUGH = "rough"
+    """Both."""
 
 
 @frozen(kw_only=True)
@@ -206,6 +261,13 @@ class Header:
     breaks: frozenset[str] = frozenset()
     """Ordering rules that this Exotel breaks on purpose, such as ``R4``."""
     parameters: Mapping[str, str] = Factory(dict)
+    flow: str | None = None
+    """What was called, as on the command line: ``file.py:name``. For scripts that bring their flow along."""
+    law: str | None = None
+    """The law that this call once broke."""
+    order: int | None = None
+    """Seed of the order of tasks that are ready at once; only where the server runs along in virtual time."""
+    network: Network = Network.SMOOTH
 
     @property
     def profile(self) -> Profile:

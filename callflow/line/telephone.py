@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import math
 from collections import deque
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from random import Random
 from typing import Literal
@@ -104,7 +104,7 @@ class Telephone:
         self._sending = trio.CancelScope()
         self._profile = profile
         self._sender = Sender(start, profile, random)
-        self._outbox: deque[str] = deque([*self._sender.connected(), *self._sender.start()])
+        self._outbox: deque[str | bytes] = deque([*self._sender.connected(), *self._sender.start()])
         self._ended_at = math.inf
         self._wakes_at = -math.inf  # until when the writing task sleeps; in the past while it is at work
         self._leaving = False  # stop is on its way: nothing else is said any more
@@ -179,6 +179,19 @@ class Telephone:
         await utterance.over.wait()
         if not utterance.all_said:
             self._check_live("play")
+
+    async def send_raw(self, content: str | bytes) -> None:
+        """Send a message as it stands, as text or as a binary frame: for what Exotel should not send.
+
+        Raises:
+            CallEnded: The call is over.
+
+        Cancellation:
+            It may be sent or not, but not in part.
+        """
+        self._check_live("send_raw")
+        self._post([content])
+        await self._posted()
 
     async def wait(self, seconds: float) -> None:
         """Do nothing for a while, also beyond the end of the call."""
@@ -360,7 +373,7 @@ class Telephone:
 
     # Small things.
 
-    def _post(self, texts: list[str]) -> None:
+    def _post(self, texts: Sequence[str | bytes]) -> None:
         if not self._link.wire.deaf and not self.is_lost:
             self._outbox.extend(texts)
         self._nudge.unpark_all()

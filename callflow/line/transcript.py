@@ -22,6 +22,7 @@ from callflow.line.recording import KeyTone
 from callflow.line.script import render_step
 from callflow.line.steps import (
     Branch,
+    Deafen,
     Drop,
     Ended,
     Ending,
@@ -35,6 +36,7 @@ from callflow.line.steps import (
     Reach,
     Reconnect,
     Script,
+    SendOdd,
     Step,
     TakeOver,
 )
@@ -64,7 +66,7 @@ class Entered:
 class Deed:
     """Something that the caller did."""
 
-    step: Press | Enter | Play | HangUp | Drop | Reconnect | TakeOver
+    step: Press | Enter | Play | HangUp | Drop | Reconnect | TakeOver | Deafen | SendOdd
     start: float
     """Seconds since the answer."""
     end: float = math.inf
@@ -296,7 +298,7 @@ def _words(heard: HeardPrompt) -> str:
     return heard.words[: round(share * len(heard.words))].rstrip() + "…"
 
 
-def _deed(deed: Deed) -> str:
+def _deed(deed: Deed) -> str:  # noqa: PLR0911 - one row a verb
     match deed.step:
         case Press():
             return f"▶ keys {deed.step.digits}"
@@ -312,6 +314,10 @@ def _deed(deed: Deed) -> str:
             return "▶ is back, on another line"
         case TakeOver():
             return "▶ loses the line without a sign, and is back on another"
+        case Deafen():
+            return "▶ loses the line without a sign"
+        case SendOdd():
+            return f"▶ sends what is odd: {deed.step.oddity.value}"
         case _:
             assert_never(deed.step)
 

@@ -82,6 +82,18 @@ class Line:
     def lose(self) -> None:
         self.lines.append("lost")
 
+    def go_deaf(self) -> None:
+        self.lines.append("deaf")
+
+    async def send_raw(self, content: str | bytes) -> None:
+        await trio.lowlevel.checkpoint()
+        self._check("send_raw")
+        self.lines.append(str(content))
+
+    @property
+    def stream_sid(self) -> str:
+        return "s" * 32
+
     async def reconnect(self) -> None:
         await trio.lowlevel.checkpoint()
         self._check("reconnect")

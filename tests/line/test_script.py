@@ -10,11 +10,13 @@ from hypothesis import strategies as st
 
 from callflow.errors import ScriptError
 from callflow.line.grammar import GRAMMAR, form
+from callflow.line.oddities import Oddity
 from callflow.line.profile import BREAKABLE
 from callflow.line.script import parse, render, render_step
 from callflow.line.steps import (
     Act,
     Branch,
+    Deafen,
     Drop,
     Ended,
     Ender,
@@ -28,7 +30,11 @@ from callflow.line.steps import (
     Quiet,
     Reach,
     Ring,
+    RingAgain,
     Script,
+    SendOdd,
+    Service,
+    ServiceWay,
     Step,
     Wait,
     Way,
@@ -69,6 +75,10 @@ def refusal(text: str) -> str:
         ("quiet within 0.3s of play", Quiet(within=0.3, of=Act.PLAY)),
         ("hangup", HangUp()),
         ("drop", Drop()),
+        ("deaf", Deafen()),
+        ("odd no-json", SendOdd(oddity=Oddity.NO_JSON)),
+        ("service Bank hangs", Service(name="Bank", way=ServiceWay.HANGS)),
+        ("again", RingAgain()),
         ("ended", Ended()),
         ("ended within 5s by flow", Ended(by=Ender.FLOW, within=5.0)),
     ],

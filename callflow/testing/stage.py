@@ -1,0 +1,144 @@
+"""The stage of the testing kit: the real server on a network in memory, and the telephones that call it.
+
+Nothing is left out or stood in for: a call goes through door, handshake, link, session and flow as in production. What
+chance decides is decided by the ``Circumstances``, so that the same ones and the same deeds give the same trace.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from random import Random
+from typing import Any
+
+import attrs
+import trio
+from attrs import define, field, frozen
+
+from callflow.call.call import CallTask
+from callflow.call.record import CallRecord
+from callflow.flow.flow import Flow
+from callflow.line.memory import Conditions, MemoryNetwork
+from callflow.line.profile import Profile
+from callflow.line.telephone import Telephone, place_call
+from callflow.server.serve import Server
+from callflow.server.settings import Settings
+from callflow.session.timing import Timing
+
+FOLDED = Profile(keeps_sending_silence=False)
+"""An Exotel that sends nothing while the caller is silent: an hour of waiting costs no messages."""
+
+
+@frozen(kw_only=True)
+class Circumstances:
+    """Everything about a run that nobody in it decides."""
+
+    seed: int = 0
+    """Of ids, of what line and network draw, and of the flow's own ``call.random``."""
+    order: int = 0
+    """Of the order of tasks that are ready at once; see ``task_order``."""
+    conditions: Conditions = field(factory=Conditions)
+    """Of every connection."""
+    profile: Profile = FOLDED
+    """Which Exotel calls."""
+
+
+@define(eq=False)
+class NotingServer(Server):
+    """The server, which also keeps hold of its calls: the registry forgets those that are over."""
+
+    calls: list[CallTask] = field(factory=list, init=False)
+    """Every call that started, oldest first."""
+
+    def _begun(self, task: CallTask) -> None:
+        self.calls.append(task)
+        super()._begun(task)
+
+
+@define(eq=False)
+class Stage:
+    """A server in memory, and those who call it. ``open`` it in a nursery of Trio's before anything else.
+
+    Args:
+        flow: What answers.
+        circumstances: What chance decides.
+        services: Stand before the flow's own of the same types: doubles.
+        settings: The server's.
+        timing: Its waits; a test may scale them.
+    """
+
+    flow: Flow[Any]
+    circumstances: Circumstances = Circumstances()
+    services: Sequence[object] = ()
+    settings: Settings = field(factory=Settings)
+    timing: Timing | None = None
+    server: NotingServer = field(init=False)
+    network: MemoryNetwork = field(init=False)
+    _chance: Random = field(init=False)
+    _nursery: trio.Nursery | None = field(default=None, init=False)
+
+    def __attrs_post_init__(self) -> None:
+        self._chance = Random(self.circumstances.seed)
+        flow = self.flow.providing(*self.services)
+        self.server = NotingServer(flow, self.settings, self.timing, self._draw())
+        self.network = MemoryNetwork(self.circumstances.conditions, self._draw())
+
+    def _draw(self) -> Random:
+        return Random(self._chance.getrandbits(64))
+
+    async def open(self, nursery: trio.Nursery) -> None:
+        """Load the flow's prompts and take calls, in tasks of *nursery*.
+
+        Raises:
+            AudioError: A prompt is absent or cannot be played.
+        """
+        self.server.load()
+        self.network.listen(self.server.connect, nursery)
+        self._nursery = nursery
+
+    async def ring(self, **who: Any) -> Telephone:
+        """Place a call, which goes on in a task of its own until somebody ends it.
+
+        Args:
+            who: As for ``place_call``: ``caller``, ``called``, ``call_sid``, ``parameters`` and so on.
+
+        Raises:
+            NotAnswered: The server refuses it.
+
+        Cancellation:
+            The call is dropped.
+        """
+        assert self._nursery is not None, "open the stage first"
+        phone: Telephone = await self._nursery.start(self._hold, who)
+        return phone
+
+    async def _hold(self, who: dict[str, Any], *, task_status: trio.TaskStatus[Telephone]) -> None:
+        async with place_call(
+            self.network.dial, profile=self.circumstances.profile, random=self._draw(), **who
+        ) as phone:
+            task_status.started(phone)
+            await phone.ended.wait()
+
+    @property
+    def calls(self) -> Sequence[CallTask]:
+        """Every call that reached ``start``, oldest first."""
+        return self.server.calls
+
+    @property
+    def records(self) -> Sequence[CallRecord]:
+        """The records of those that are over, oldest first."""
+        return self.server.records
+
+    def leftovers(self) -> dict[str, int]:
+        """Count what is there beside the server itself: of a call that is over nothing may be left.
+
+        Returns:
+            By kind, without those of which there are none: tasks of the nursery, live calls.
+        """
+        assert self._nursery is not None, "open the stage first"
+        there = {"tasks": len(self._nursery.child_tasks), "live calls": len(self.server.registry.live)}
+        return {kind: count for kind, count in there.items() if count}
+
+
+def with_profile(circumstances: Circumstances, **changes: Any) -> Circumstances:
+    """Change the line of some circumstances."""
+    return attrs.evolve(circumstances, profile=attrs.evolve(circumstances.profile, **changes))
