@@ -22,12 +22,14 @@ from attrs import define, evolve, field, frozen
 
 from callflow.call.driver import Driver
 from callflow.call.engine import Engine, LastWords
+from callflow.call.handlers import run_after
 from callflow.call.journal import Kind
 from callflow.call.link import Link
 from callflow.call.live import LiveCall
+from callflow.call.mailbox import Posted
 from callflow.call.reader import read, read_opening
 from callflow.call.record import CallRecord, make_record
-from callflow.flow.call import Previous, Resumed, Started
+from callflow.flow.call import LimitNear, Previous, Resumed, Started
 from callflow.flow.flow import Flow
 from callflow.session.inputs import (
     EndCause,
@@ -45,6 +47,10 @@ from callflow.wire.messages import Start
 from callflow.wire.parameters import RATE_NAMES, TOKEN_PARAMETER, merge_parameters
 
 logger = logging.getLogger("callflow.call")
+
+
+WARNING = 60.0
+"""Seconds before the longest time of a call at which its flow is told; a shorter call is not."""
 
 
 @frozen(kw_only=True)
@@ -280,6 +286,16 @@ class CallTask:
             ago=0.0,
         )
 
+    async def do_after(self) -> None:
+        """Do what the flow does when a call is over, if it does and if there was a call. At most ``AFTER_LIMIT``.
+
+        Cancellation:
+            In part: what the flow's function did until then is not undone.
+        """
+        remains = None if self.engine is None else self.engine.remains
+        if self.flow.after is not None and remains is not None:
+            await run_after(self.flow.after, remains)
+
     def hang_up(self, cause: EndCause, code: int = 1000) -> None:
         """End the call from the server's side; without effect when it is over."""
         self.driver.hang_up(cause, code)
@@ -349,8 +365,7 @@ class CallTask:
         """Make the call: runs inside the reader's step, before any audio or key is told."""
         self.start = start
         self._adopt(start)
-        limit = trio.current_time() + self.settings.timing.call
-        self.driver.deadlines.set("call limit", limit, lambda: self.hang_up(EndCause.LIMIT))
+        self._limit()
         self.engine = Engine(self.flow, self.driver, self._live_call(start))
         self.begun(self)
         logger.info("call started", extra=self._names(start))
@@ -379,6 +394,16 @@ class CallTask:
         logger.info("call resumed", extra={**self._names(start), "away": round(away, 3), "silent": round(silent, 3)})
         gap = Resumed(seconds=away, silent=silent, stream_sid=start.stream_sid, links=self.links)
         self.engine.resumed(gap)
+
+    def _limit(self) -> None:
+        """Set the end of the call's longest time, and a warning before it."""
+        own = self.flow.max_seconds
+        seconds = self.settings.timing.call if own is None else min(own, self.settings.timing.call)
+        now, deadlines = trio.current_time(), self.driver.deadlines
+        deadlines.set("call limit", now + seconds, lambda: self.hang_up(EndCause.LIMIT))
+        if seconds > WARNING:
+            near = Posted(LimitNear(WARNING))
+            deadlines.set("limit near", now + seconds - WARNING, lambda: self.driver.mailbox.put(near))
 
     def _live_call(self, start: Start) -> LiveCall[Any]:
         started = Started(

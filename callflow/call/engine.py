@@ -17,26 +17,24 @@ import trio
 from attrs import frozen
 
 from callflow.call.driver import Driver
-from callflow.call.handlers import Failed, ask, begin, check_again, failed, make, moved, prompt_of
+from callflow.call.handlers import Failed, ask, begin, check_again, failed, make, moved, only, prompt_of
 from callflow.call.hearing import Hearing
 from callflow.call.journal import Kind
-from callflow.call.level import Came, Left, Level, Tell, enter, wants_event, wants_key, wants_timer, with_hook
+from callflow.call.keypad import Keypad
+from callflow.call.level import Came, Left, Level, Tell, enter, wants_event, wants_timer, with_hook
 from callflow.call.live import ACTIVITY, LiveCall, ended_by
 from callflow.call.mailbox import Handled, KeyCame, LineLost, PlaybackSettled, Posted, RunEnded, SpeechCame, TapFailed
 from callflow.call.outage import Outage
-from callflow.call.typed import TypedKeys
 from callflow.errors import FlowError
-from callflow.flow.call import CUT_BY_KEY, CUT_BY_SPEECH, BargeIn, D, EndedCall, LimitNear, Resumed, Speech
+from callflow.flow.call import D, EndedCall, LimitNear, Resumed, Speech
 from callflow.flow.conduct import WAIT, Capture, Deliver, Finish, Go, Speak, Step, Wait
 from callflow.flow.flow import Flow
 from callflow.flow.keys import Again
 from callflow.flow.marks import ACTIVITY_ATTRIBUTE, marked
 from callflow.flow.prompts import Prompt
-from callflow.flow.secret import DOT
 from callflow.flow.state import State
 from callflow.flow.subflow import Done, GaveUp, SubFlow
 from callflow.session.inputs import EndCause
-from callflow.wire.messages import Dtmf
 
 logger = logging.getLogger("callflow.flow")
 
@@ -70,15 +68,13 @@ class Engine(Generic[D]):
         self._flow = flow
         self._driver = driver
         self._call = call
-        self._typed = TypedKeys(self._note_key)
-        self._skipped: set[type[State[D]]] = set()
-        """States that were not spoken because of the keys that are held."""
         self._first: State[D] = object.__new__(flow.start)  # its class says where the call is; ``run`` makes it
         self._is_made = False
         self._visits = 0
         """How many states were entered: a number for each time, so that what ``run`` returns can be told apart."""
         self._levels: list[Level] = []
         """Where the call is, the outermost first; kept when a state is left until the next is entered."""
+        self._keypad = Keypad(driver, call, self._levels)
         self._outage: Outage | None = None
         """Set from the loss of the line until the flow was told that it is back: nothing else happens meanwhile."""
         self._failed: Failed | None = None
@@ -88,9 +84,9 @@ class Engine(Generic[D]):
         self.ended = trio.Event()
         """Set when the flow is over, or when a state that has to end does not: nobody need wait for it longer."""
         driver.on_over = self._over
-        driver.before_key = self._key_read
+        driver.before_key = self._keypad.read
         call.add_tap = self._add_tap
-        self._hearing = Hearing(driver, flow.speech, self._speech_read)
+        self._hearing = Hearing(driver, flow.speech, self._keypad.speech_read)
         call.listen_for_speech = self._hearing.begin
         if flow.listens:
             self._hearing.begin()
@@ -109,6 +105,11 @@ class Engine(Generic[D]):
     def state(self) -> State[Any]:
         """The current state; in a sub-flow the innermost one."""
         return self._levels[-1].state if self._levels else self._first
+
+    @property
+    def remains(self) -> EndedCall[D] | None:
+        """What remains of the call when it is over; None where it never had any data."""
+        return self._ended_call(self._call) if self._is_made and self._is_over() else None
 
     async def run(self) -> None:
         """Run the flow to its end or the call's.
@@ -218,7 +219,7 @@ class Engine(Generic[D]):
     async def _serve(self, level: Level, nursery: trio.Nursery) -> Left | None:
         state = level.state
         if state.options.typeahead == "drop":
-            self._drop_keys()
+            self._keypad.drop()
         if level.has("run"):
             nursery.start_soon(self._run, level)
         for name, _ in marked(type(state), ACTIVITY_ATTRIBUTE):
@@ -244,18 +245,12 @@ class Engine(Generic[D]):
         handler, brings = ("on_failed", to.why) if isinstance(to, GaveUp) else ("on_done", to.result)
         return self._move(Tell(level, handler, (brings,)))
 
-    def _drop_keys(self) -> None:
-        self._typed.drop(len(self._driver.mailbox.take_keys()))
-
     def _leave(self, level: Level) -> None:
         """Silence first: a slow clean-up of the state must not delay the clear."""
         self._call.playbacks.silence()
         self._call.close_audio()
         self._driver.drop_taps()
-        now = trio.current_time()
-        if level.conduct.secret:
-            self._typed.mask(now)
-        self._typed.expect_late(level.conduct.late_terminator, now)
+        self._keypad.leave(level)
         self._driver.deadlines.stop(_DEADLINE)
         self._expect_end()
 
@@ -274,7 +269,7 @@ class Engine(Generic[D]):
         try:
             result = await level.state.run(level.call)
         except* (Exception, SystemExit) as raised:  # noqa: BLE001  # user code; the flow or the end takes it
-            self._driver.mailbox.put(RunEnded(level.state, error=_only(raised)))
+            self._driver.mailbox.put(RunEnded(level.state, error=only(raised)))
         else:
             to = "" if result is None else type(result).__name__
             self._journal(Kind.STATE, "run returned", state=level.name, visit=visit, to=to)
@@ -285,7 +280,7 @@ class Engine(Generic[D]):
         try:
             await getattr(level.state, name)(level.call)
         except* (Exception, SystemExit) as raised:  # noqa: BLE001  # user code; the flow or the end takes it
-            self._driver.mailbox.put(RunEnded(level.state, error=_only(raised), method=name))
+            self._driver.mailbox.put(RunEnded(level.state, error=only(raised), method=name))
 
     # Events, in order: keys typed ahead, the mailbox, what is due.
 
@@ -293,7 +288,7 @@ class Engine(Generic[D]):
         while True:
             if self._is_over():
                 await trio.lowlevel.checkpoint()  # cancelled: what came in the same segment as the end is not handled
-            if (step := self._typed_ahead()) is not None:
+            if (step := self._keypad.ahead()) is not None:
                 return step
             event = self._driver.mailbox.take()
             if isinstance(event, LineLost):
@@ -414,7 +409,7 @@ class Engine(Generic[D]):
     def _handle(self, event: Handled) -> _Next:
         match event:
             case KeyCame():
-                return self._key(event)
+                return self._keypad.came(event)
             case PlaybackSettled():
                 return self._settled(event)
             case RunEnded():
@@ -434,54 +429,10 @@ class Engine(Generic[D]):
         level = next(with_hook(self._levels, hook), None)
         return step if level is None or not isinstance(step, Wait) else Tell(level, hook, (speech,))
 
-    def _typed_ahead(self) -> _Next | None:
-        """Take the oldest key that is held, if somebody wants it now."""
-        digit = self._typed.first
-        taker = None if digit is None else self._taker(digit)
-        typed = None if taker is None else self._typed.take()
-        if taker is None or typed is None:
-            return None
-        return self._press(taker, Dtmf(digit=typed[0]), masked=typed[1])
-
-    def _key(self, event: KeyCame) -> _Next:
-        taker = self._taker(event.key.digit)
-        if taker is None:
-            self._hold(event)
-            return WAIT
-        if self._typed.swallows(event.key.digit, event.at):
-            return WAIT
-        return self._press(taker, event.key, masked=self._typed.is_masked(event.at))
-
-    def _hold(self, event: KeyCame) -> None:
-        self._typed.hold(event.key.digit, event.at, self.state.options.typeahead)
-
-    def _taker(self, digit: str) -> Level | Tell | None:
-        """Find who takes a key now: nobody while a prompt protects itself."""
-        playing = self._call.playbacks.playing
-        yields = playing is None or playing.gives_way(CUT_BY_KEY)
-        return wants_key(self._levels, digit) if yields else None
-
-    def _press(self, taker: Level | Tell, key: Dtmf, *, masked: bool) -> _Next:
-        self._skipped.clear()
-        level = taker.level if isinstance(taker, Tell) else taker
-        shown = DOT if masked or self._levels[-1].conduct.secret else key.digit
-        self._journal(Kind.KEY, "taken", key=shown, state=level.name)
-        if not isinstance(taker, Tell):
-            return level.conduct.press(key, trio.current_time())
-        return Tell(level, "on_dtmf", (key,)) if taker.handler == "on_dtmf" else taker
-
-    def _cut_by(self, inner: Level, event: PlaybackSettled) -> KeyCame | None:
-        """Find the key that cut an announcement and has a handler of its own: it comes before what follows the cut."""
-        key = self._driver.mailbox.next_key
-        if key is None or inner.conduct.takes_keys or not isinstance(self._taker(key.key.digit), Tell):
-            return None
-        self._driver.mailbox.swap(event)
-        return key
-
     def _settled(self, event: PlaybackSettled) -> _Next:
         inner = self._levels[-1]
-        if (key := self._cut_by(inner, event)) is not None:
-            return self._key(key)
+        if (key := self._keypad.came_before(event)) is not None:
+            return self._keypad.came(key)
         settled = self._call.playbacks.settled(event.entry)
         if settled is None or settled is not inner.own_prompt:
             return WAIT
@@ -534,20 +485,13 @@ class Engine(Generic[D]):
         if tell.handler == "on_resumed":
             return self._not_moved_by(tell)
         if asked:
-            self._typed.expect_late(conduct.late_terminator, now)
+            self._keypad.typed.expect_late(conduct.late_terminator, now)
         if again is None:
             return conduct.stayed(now) if asked else WAIT
         return conduct.again(again.name, now)
 
     def _speak(self, level: Level, step: Speak) -> Step:
-        if step.again:
-            self._typed.drop()
-        for event in self._driver.mailbox.take_keys():
-            self._hold(event)
-        kind = type(level.state)
-        if step.barge_in in CUT_BY_KEY and len(self._typed) and kind not in self._skipped:
-            # The answer is there already. Once: an announcement that leads back to itself would go round for ever.
-            self._skipped.add(kind)
+        if self._keypad.is_answered(level, step):
             return level.conduct.prompt_ended(trio.current_time())
         prompt = prompt_of(level, step.before) if step.prompt is None else step.prompt
         try:
@@ -598,23 +542,6 @@ class Engine(Generic[D]):
 
     # What others call.
 
-    def _key_read(self, key: Dtmf, at: float) -> bool:
-        """Inside the reader's step: cut what the key may cut. Say whether the flow gets it."""
-        if not len(self._driver.mailbox) and self._typed.swallows(key.digit, at):
-            return False
-        self._barge_in(CUT_BY_KEY, "key")
-        return True
-
-    def _speech_read(self) -> None:
-        """Inside the reader's step: cut what speech may cut."""
-        self._barge_in(CUT_BY_SPEECH, "speech")
-
-    def _barge_in(self, cuts: tuple[BargeIn, ...], by: str) -> None:
-        playing = self._call.playbacks.playing
-        if playing is not None and playing.is_sounding and playing.barge_in in cuts:
-            self._journal(Kind.PLAYBACK, "barge-in", prompt=" ".join(playing.entry.names), by=by)
-            self._driver.cut()
-
     def _add_tap(self, listen: Callable[[bytes], None]) -> None:
         def guarded(audio: bytes) -> None:
             try:
@@ -640,12 +567,11 @@ class Engine(Generic[D]):
     def _tell_end(self, level: Level, hook: str, *args: object) -> None:
         self._journal(Kind.STATE, "asked", state=level.name, handler=hook)
         try:
-            getattr(level.state, hook)(self.ended_call(level.call), *args)
+            getattr(level.state, hook)(self._ended_call(level.call), *args)
         except (Exception, SystemExit) as raised:  # noqa: BLE001  # user code; the call is over anyway
             self._report(failed(level, hook, raised))
 
-    def ended_call(self, call: LiveCall[Any]) -> EndedCall[Any]:
-        """Give what remains of the call for those who come after it."""
+    def _ended_call(self, call: LiveCall[Any]) -> EndedCall[Any]:
         driver = self._driver
         assert driver.session.cause is not None
         return EndedCall(
@@ -668,16 +594,5 @@ class Engine(Generic[D]):
         extra = {"call_id": self._call.call_id, "call_sid": self._call.call_sid, "where": where, **following}
         logger.error("flow failed", exc_info=error, extra=extra)
 
-    def _note_key(self, what: str, count: int | None) -> None:
-        self._journal(Kind.KEY, what, **({} if count is None else {"count": count}))
-
     def _journal(self, kind: Kind, what: str, **details: str | int | float) -> None:
         self._driver.journal.add(trio.current_time(), kind, what, **details)
-
-
-def _only(raised: BaseExceptionGroup[BaseException]) -> BaseException:
-    """Unwrap groups of one, so that a log shows the error and not its wrapping."""
-    error: BaseException = raised
-    while isinstance(error, BaseExceptionGroup) and len(error.exceptions) == 1:
-        error = error.exceptions[0]
-    return error

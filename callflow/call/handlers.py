@@ -2,16 +2,26 @@
 
 from __future__ import annotations
 
+import logging
 from typing import Any, NoReturn
+
+import trio
 
 from callflow.call.level import Left, Level, Tell
 from callflow.call.live import InnerCall, LiveCall
 from callflow.errors import UndeclaredMove
+from callflow.flow.call import EndedCall
+from callflow.flow.flow import Afterwards
 from callflow.flow.graph import Graph
 from callflow.flow.keys import Again
 from callflow.flow.prompts import Prompt, PromptPart
 from callflow.flow.state import State
 from callflow.flow.subflow import SubFlow
+
+logger = logging.getLogger("callflow.flow")
+
+AFTER_LIMIT = 5.0
+"""Seconds for what a flow does when a call is over (L9)."""
 
 
 class Failed(Exception):
@@ -56,9 +66,13 @@ def prompt_of(level: Level, before: tuple[PromptPart, ...]) -> Prompt:
     state: Any = level.state
     try:
         own = state.prompt_for(level.call)
-        return (*before, *(own if isinstance(own, tuple) else (own,)))
     except (Exception, SystemExit) as raised:
         raise Failed(level, "prompt_for") from raised
+    parts = own if isinstance(own, tuple) else (own,)
+    if not all(isinstance(part, PromptPart) for part in parts):
+        wrong = TypeError(f"prompt_for returned {own!r}; return the name of a file, or a tuple of them")
+        raise Failed(level, "prompt_for") from wrong
+    return (*before, *parts)
 
 
 def begin(level: Level, state: SubFlow[Any, Any]) -> tuple[State[Any], LiveCall[Any]]:
@@ -96,3 +110,28 @@ def _refuse(graph: Graph, level: Level, handler: str, result: str) -> NoReturn:
     state = type(level.state)
     declared = graph.declared(state, handler)
     raise Failed(level, handler) from UndeclaredMove(f"{state.__qualname__}.{handler}", result, declared)
+
+
+async def run_after(after: Afterwards[Any], ended: EndedCall[Any]) -> None:
+    """Do what a flow does when a call is over. What it raises is logged, and what takes too long is cancelled.
+
+    Cancellation:
+        In part: what the function did until then is not undone.
+    """
+    names = {"call_id": ended.call_id, "call_sid": ended.call_sid}
+    limit = trio.move_on_after(AFTER_LIMIT)
+    try:
+        with limit:
+            await after(ended)
+    except* (Exception, SystemExit):  # user code; the call is over, and others go on
+        logger.exception("after failed", extra=names)
+    if limit.cancelled_caught:
+        logger.warning("after late", extra=names)
+
+
+def only(raised: BaseExceptionGroup[BaseException]) -> BaseException:
+    """Unwrap groups of one, so that a log shows the error and not its wrapping."""
+    error: BaseException = raised
+    while isinstance(error, BaseExceptionGroup) and len(error.exceptions) == 1:
+        error = error.exceptions[0]
+    return error

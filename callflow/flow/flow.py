@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import math
 import sys
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -12,7 +13,7 @@ from typing import Any, Generic, TypeVar
 import attrs
 
 from callflow.errors import AudioError, FlowDefinitionError
-from callflow.flow.call import CUT_BY_SPEECH, Started
+from callflow.flow.call import CUT_BY_SPEECH, EndedCall, Started
 from callflow.flow.definition import overrides
 from callflow.flow.graph import Graph, check_start, is_whole, read_graph, refuse
 from callflow.flow.prompts import Prompt, PromptLibrary
@@ -39,6 +40,9 @@ Inform = Callable[[StatusReport], Awaitable[None] | None]
 BRANCH_B = Verdict(302)
 """What an announced call is answered that is one too many, unless its flow says something else."""
 
+Afterwards = Callable[[EndedCall[D]], Awaitable[None]]
+"""What is done when a call is over."""
+
 LONGEST_APOLOGY = 10.0
 """Seconds of a flow's apology: a server that goes down waits for it."""
 
@@ -62,6 +66,10 @@ class Flow(Generic[D]):
         apology: Said to a call that is still there when the server goes down; then it is closed. At most 10 seconds.
         error: The state that a call goes to, once, when user code raised and no state takes it by ``on_error``. Made
             without arguments.
+        after: An ``async`` function of the ``EndedCall``, run when the call is over: for what has to wait, such as
+            saving. It has 5 s.
+        max_seconds: Longest call, where that is less than the server's ``call_limit``. ``LimitNear`` comes a minute
+            before.
         rate: Sample rate of the prompts, in hertz: 8000, 16000 or 24000.
         raw: A relay: ``call.relay`` and ``call.clear`` in place of prompts, without chunks, pacing and padding.
         one_way: The stream comes from Exotel's Stream applet: the flow listens (``call.tap``) and can say nothing. A
@@ -90,6 +98,8 @@ class Flow(Generic[D]):
         full: Verdict = BRANCH_B,
         error: type[State[Any]] | None = None,
         apology: Prompt | None = None,
+        after: Afterwards[D] | None = None,
+        max_seconds: float | None = None,
         rate: int = RATES[0],
         raw: bool = False,
         one_way: bool = False,
@@ -106,6 +116,7 @@ class Flow(Generic[D]):
         if resume is not None and not 0 <= resume < float("inf"):
             said = f"Flow({name!r}): resume={resume!r} is no time; write seconds, or 0 for not waiting"
             raise FlowDefinitionError(said, check="flow")
+        _check_end(name, after, max_seconds)
         check_start(start)
         if error is not None:
             check_start(error, "error")
@@ -117,6 +128,8 @@ class Flow(Generic[D]):
         self.status = status
         self.full = full
         self.apology = apology
+        self.after = after
+        self.max_seconds = max_seconds
         self.rate = rate
         self.raw = raw
         self.one_way = one_way or issubclass(start, Tap)
@@ -251,6 +264,15 @@ def _listens(state: type[State[Any]]) -> bool:
 def _type_made(data: object) -> object:
     """Tell the type of a call's data: None without a factory, Any where it is a function."""
     return data if data is None or isinstance(data, type) else Any
+
+
+def _check_end(name: str, after: object, max_seconds: float | None) -> None:
+    if after is not None and not inspect.iscoroutinefunction(after):
+        said = f"Flow({name!r}): after={after!r} is no async function; write 'async def', and take the EndedCall"
+        raise FlowDefinitionError(said, check="flow")
+    if max_seconds is not None and not 0 < max_seconds < math.inf:
+        said = f"Flow({name!r}): max_seconds={max_seconds!r}; write a number of seconds greater than zero"
+        raise FlowDefinitionError(said, check="flow")
 
 
 def _check_factory(name: str, factory: object) -> None:

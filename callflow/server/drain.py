@@ -15,6 +15,7 @@ from attrs import define, field
 
 from callflow.call.call import CallTask
 from callflow.call.engine import LastWords
+from callflow.call.handlers import AFTER_LIMIT
 from callflow.flow.flow import LONGEST_APOLOGY
 from callflow.server.door import Door
 from callflow.server.present import Present
@@ -104,6 +105,8 @@ class Drain:
             await self._apologise()
         self._refuse()  # again, for a second signal may have come before
         await self._close()
+        with trio.move_on_after(AFTER_LIMIT):
+            await self.registry.afterwards.wait_none()
         with trio.move_on_after(LAST_ANSWERS):
             await self.connections.wait_none()
         self.stage = Stage.STOPPED

@@ -21,6 +21,7 @@ from callflow.server.announcements import Announcements, Asked
 from callflow.server.calls import Calls, branch_of
 from callflow.server.capacity import Capacity
 from callflow.server.flows import FlowProvider, find_flow
+from callflow.server.present import Present
 from callflow.server.reports import Reports, report_of_status, report_of_stream
 from callflow.server.stream_urls import StreamUrls
 from callflow.server.tokens import Tokens
@@ -58,6 +59,8 @@ class Registry:
     is_ready: bool = False
     flagged: Counter[str] = Factory(Counter)
     """Requests that changed nothing: ``repeated``, ``orphan``, ``unknown flow``, ``unknown call``, ``live``."""
+    afterwards: Present = Factory(Present)
+    """Calls that are over and whose flow still does what comes after (``Flow(after=…)``)."""
     reports: Reports = Factory(Reports)
     calls: Calls = field(init=False)
     announcements: Announcements = field(init=False)

@@ -207,6 +207,8 @@ class Server:
         finally:
             self.registry.over(task)
             self.metrics.over(task)
+        with self.registry.afterwards:  # still on this connection's task: no other call waits for it
+            await task.do_after()
 
     def _line_settings(self) -> LineSettings:
         settings = self.settings

@@ -251,6 +251,23 @@ async def test_states_inside_may_have_data_of_their_own(autojump_clock: MockCloc
     assert notes == ["9941 hi"]
 
 
+async def test_data_that_are_replaced_inside_are_replaced_inside_alone(
+    autojump_clock: MockClock, prompts: Path
+) -> None:
+    class Replacing(AskNumber):
+        def on_digits(self, call: Call[Account], digits: str) -> Done[str] | Say2:
+            call.data = Account(f"new {digits}")
+            return Done(call.data.number)
+
+    class Around(Own, start=Replacing):
+        """Holds it."""
+
+    flow, notes = flow_of(Around, prompts, scope=locals())
+    await played(flow, (1.0, "41"))
+
+    assert notes == ["new 41 "]
+
+
 async def test_data_and_first_state_may_hang_on_the_call(autojump_clock: MockClock, prompts: Path) -> None:
     class AskMore(AskNumber):
         prefix: str
