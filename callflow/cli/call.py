@@ -321,8 +321,8 @@ async def _ring(order: Order, dial: Dial) -> bool:
     return status == 200
 
 
-async def _passthru(order: Order, dial: Dial, phone: Telephone | None) -> int:
-    """Ask the Passthru, before the stream or, with its *phone*, after it."""
+async def _passthru(order: Order, dial: Dial, phone: Telephone | None, branch: str | None = None) -> int:
+    """Ask the Passthru, before the stream or, with its *phone*, after it; its URL may ask for a branch."""
     return await passthru(
         dial,
         call_sid=order.call_sid,
@@ -330,7 +330,7 @@ async def _passthru(order: Order, dial: Dial, phone: Telephone | None) -> int:
         called=order.script.header.called,
         before=phone is None,
         stream=None if phone is None else phone.record(),
-        path=order.target.passthru_path,
+        path=order.target.passthru_path + ("" if branch is None else f"?branch={branch}"),
         credentials=order.target.credentials,
         host=order.target.authority,
     )
@@ -389,8 +389,8 @@ class _Call:
         else:
             self.feed.close(f"only a server on this machine tells its states, and {target.host} is another")
 
-    async def _passthru_after(self) -> int:
-        return await _passthru(self.order, self.dial, self.phone)
+    async def _passthru_after(self, branch: str | None) -> int:
+        return await _passthru(self.order, self.dial, self.phone, branch)
 
     def _watch(self, conversation: Conversation) -> None:
         self.conversation = conversation

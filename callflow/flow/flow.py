@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import inspect
 import math
 import sys
@@ -13,6 +14,7 @@ from typing import Any, Generic, TypeVar
 import attrs
 
 from callflow.errors import AudioError, FlowDefinitionError
+from callflow.flow.branch import ELSE
 from callflow.flow.call import CUT_BY_SPEECH, EndedCall, Started
 from callflow.flow.definition import overrides
 from callflow.flow.graph import Graph, check_start, is_whole, read_graph, refuse
@@ -164,6 +166,12 @@ class Flow(Generic[D]):
         for state in forgotten(maker.f_globals, reached):
             if state.__name__ not in used and is_whole(state):
                 yield dead(state, self.start)
+
+    @functools.cached_property
+    def branches(self) -> frozenset[str]:
+        """Every branch of Exotel's flow that a call can choose: by ``Hangup(branch=…)``, or ``"A"`` without one."""
+        states = (*self.graph.all_states, *self.spare)
+        return frozenset({ELSE, *(getattr(state.options, "branch", ELSE) for state in states)})
 
     def make_data(self, started: Started) -> D:
         """Make the data of one call."""

@@ -6,6 +6,7 @@ from typing import Any, ClassVar
 
 import attrs
 
+from callflow.flow.branch import ELSE, check_branch
 from callflow.flow.call import Call, D
 from callflow.flow.conduct import Conduct, Finish, Speak, Step
 from callflow.flow.definition import class_line, overrides
@@ -18,11 +19,10 @@ class HangupOptions(StateOptions):
     """Options of ``Hangup``."""
 
     prompt: Prompt | None = None
-    branch: str = "A"
+    branch: str = ELSE
 
     def __attrs_post_init__(self) -> None:
-        if self.branch not in ("A", "B"):
-            raise ValueError(f"branch={self.branch!r}; a Passthru has the branches 'A' (200) and 'B' (302)")
+        check_branch(self.branch)
 
 
 class Hangup(State[D]):
@@ -33,7 +33,8 @@ class Hangup(State[D]):
     Class keywords:
         prompt: Said before closing.
         branch: What the next Passthru of this call is answered: ``"A"`` (200) or ``"B"`` (302). In Exotel's flow
-            builder a Passthru after the Voicebot applet sends the caller to one applet or the other.
+            builder a Passthru after the Voicebot applet sends the caller to one applet or the other. Another name is
+            answered 302 to a Passthru whose URL asks for it, ``/passthru?branch=NAME``, and 200 to all others.
     """
 
     options: ClassVar[Any] = HangupOptions()

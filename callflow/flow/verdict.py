@@ -3,29 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Literal
+from typing import get_args
 
 from attrs import Factory, field, frozen
 
+from callflow.flow.branch import BranchStatus
 from callflow.wire.audio import RATES
 from callflow.wire.parameters import DEFAULT_RATE, RATE_NAMES, TOKEN_PARAMETER, write_parameters
-
-BRANCH_STATUS: Mapping[str, Literal[200, 302]] = {"A": 200, "B": 302}
-"""How Exotel's Passthru applet reads an answer: only these two (exotel.md §12.2, D30)."""
 
 
 @frozen
 class Verdict:
     """Go on with branch A or B of Exotel's flow, and what to remember of the call until its stream comes."""
 
-    status: Literal[200, 302] = field(default=200)
+    status: BranchStatus = field(default=200)
     """200 takes branch A, 302 branch B."""
     data: Mapping[str, str] = Factory(dict)
     """Given to the call as ``call.passthru``, together with what Exotel sent."""
 
     @status.validator
     def _check_status(self, _: object, status: int) -> None:
-        if status not in BRANCH_STATUS.values():
+        if status not in get_args(BranchStatus):
             raise ValueError(f"Verdict({status!r}); a Passthru has the branches 200 (A) and 302 (B)")
 
 

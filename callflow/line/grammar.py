@@ -43,7 +43,6 @@ from callflow.line.steps import (
     Step,
     TakeOver,
     Wait,
-    Way,
 )
 from callflow.line.words import Words, duration
 from callflow.wire.audio import RATES, Coding
@@ -289,7 +288,7 @@ GRAMMAR: Mapping[str, tuple[type[Step], Sequence[Slot]]] = {
     ),
     "again": (RingAgain, ()),
     "ended": (Ended, (_Choice("by", _members(Ender), "by"), _WITHIN)),
-    "branch": (Branch, (_Choice("way", _members(Way), needed=True),)),
+    "branch": (Branch, (_Text("name", "BRANCH", r"[A-Za-z0-9][\w-]{0,31}", "B, or sales"),)),
 }
 """The verbs: the step that each makes, and what stands behind it, in order."""
 

@@ -50,7 +50,6 @@ from callflow.line.steps import (
     Step,
     TakeOver,
     Wait,
-    Way,
 )
 from callflow.line.transcript import HEAR_WITHIN, STATE_WITHIN, Conversation, Deed, Outcome, Result
 from callflow.wire.messages import KEYS
@@ -63,7 +62,9 @@ KEY_GAP = 0.3
 KEY_HOLD = 0.1
 """Seconds that a key is held; Exotel reports it when it is let go."""
 
-_BRANCHES = {200: Way.A, 302: Way.B}
+_PLAIN = {"A": 200, "B": 302}
+"""Branches that a Passthru tells whose URL asks for none (exotel.md §12.2)."""
+
 _ENDERS = {Ender.FLOW: "server", Ender.CALLER: "caller"}
 _CLOSED_IN_ORDER = 1000
 
@@ -74,10 +75,10 @@ class Surroundings:
 
     feed: Feed | None = None
     """Without one a ``state`` line does not hold."""
-    passthru: Callable[[], Awaitable[int]] | None = None
+    passthru: Callable[[str | None], Awaitable[int]] | None = None
     """Sends the Passthru after the stream and gives the status of its answer; without it ``branch`` does not hold.
 
-    It raises ``NotAnswered`` where there is none.
+    It is given the branch that the URL asks for, or None, and raises ``NotAnswered`` where there is no answer.
     """
     watch: Callable[[Conversation], None] = lambda conversation: None
     """Called with the conversation when it may have grown, and once at the end. Must not wait or raise."""
@@ -367,11 +368,10 @@ class _Caller:
         if self.surroundings.passthru is None:
             return "there is no Passthru on this line"
         try:
-            status = await self.surroundings.passthru()
+            status = await self.surroundings.passthru(None if step.name in _PLAIN else step.name)
         except NotAnswered as silent:
             return str(silent)
-        way = _BRANCHES.get(status)
-        return "" if way is step.way else f"the Passthru was answered {status}"
+        return "" if status == _PLAIN.get(step.name, 302) else f"the Passthru was answered {status}"
 
 
 def _told(heard: HeardPrompt) -> str:

@@ -41,15 +41,6 @@ class Ender(enum.Enum):
     CALLER = "caller"
 
 
-class Way(enum.Enum):
-    """Where Exotel's own flow goes on after the stream."""
-
-    A = "A"
-    """The Passthru was answered 200."""
-    B = "B"
-    """It was answered 302."""
-
-
 def _line() -> Any:
     """A step knows its line for messages; two scripts that say the same are equal wherever their lines stand."""
     return field(default=0, eq=False, kw_only=True)
@@ -169,9 +160,12 @@ class Ended:
 
 @frozen(kw_only=True)
 class Branch:
-    """``branch B``: the Passthru after the stream sends the call down this branch of Exotel's flow."""
+    """``branch B``: the Passthru after the stream sends the call down this branch of Exotel's flow.
 
-    way: Way
+    Of another name than A and B, as in ``branch sales``, it is the Passthru whose URL asks for that branch.
+    """
+
+    name: str
     line: int = _line()
 
 

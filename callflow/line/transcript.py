@@ -198,7 +198,7 @@ def expected(step: Step) -> str:
             by = f" by the {step.by.value}" if step.by else ""
             return f"the end of the call{by} within {_within(step.within, HEAR_WITHIN)}"
         case Branch():
-            return f"branch {step.way.value}"
+            return f"branch {step.name}"
         case _:
             return f"that this can be done: {render_step(step)}"
 

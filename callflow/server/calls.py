@@ -15,9 +15,9 @@ from attrs import Factory, define, evolve
 
 from callflow.call.call import CallTask, is_same
 from callflow.call.journal import Entry, Journal
+from callflow.flow.branch import ELSE
 from callflow.flow.call import Previous
 from callflow.flow.flow import Flow
-from callflow.flow.verdict import BRANCH_STATUS
 from callflow.session.inputs import EndCause
 from callflow.wire.messages import Start
 
@@ -40,8 +40,8 @@ class Ended:
     """What is kept of a call that is over."""
 
     stream_sid: str
-    branch: int
-    """What its next Passthru is answered."""
+    branch: str
+    """Where Exotel's flow goes on: what its Passthrus are answered by."""
     at: float
     """When it ended, on Trio's clock."""
     flow: str
@@ -232,7 +232,8 @@ def _keep(kept: OrderedDict[str, Any], name: str, value: object, most: int) -> N
         kept.popitem(last=False)
 
 
-def branch_of(task: CallTask) -> int:
-    """The status that the call's state asks for: that of its last one, once it is there."""
+def branch_of(task: CallTask) -> str:
+    """The branch that the call's state chooses: that of its last one, once it is there."""
     options = None if task.engine is None else task.engine.state.options
-    return BRANCH_STATUS[getattr(options, "branch", "A")]
+    branch: str = getattr(options, "branch", ELSE)
+    return branch

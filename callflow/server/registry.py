@@ -18,6 +18,7 @@ from callflow.errors import FlowError
 from callflow.flow.flow import Flow
 from callflow.flow.verdict import StreamTo, Verdict
 from callflow.server.announcements import Announcements, Asked
+from callflow.server.branches import Branches, Choice
 from callflow.server.calls import Calls, branch_of
 from callflow.server.capacity import Capacity
 from callflow.server.flows import FlowProvider, find_flow
@@ -62,6 +63,7 @@ class Registry:
     afterwards: Present = Factory(Present)
     """Calls that are over and whose flow still does what comes after (``Flow(after=…)``)."""
     reports: Reports = Factory(Reports)
+    branches: Branches = Factory(Branches)
     calls: Calls = field(init=False)
     announcements: Announcements = field(init=False)
     capacity: Capacity = field(init=False)
@@ -115,7 +117,7 @@ class Registry:
         """Take a Passthru; return 200 or 302.
 
         Before the stream the flow's own function judges the call. After it, or while the flow is in its last state,
-        the answer is the branch of that state.
+        the answer goes by the branch of that state, and by the one that the URL asks for.
 
         Cancellation:
             The call is announced and not judged.
@@ -123,15 +125,17 @@ class Registry:
         if flow is not None and self.flows.flow(flow) is None:
             self.flagged["unknown flow"] += 1
             return 200
-        branch = self._branch(report)
-        if branch is not None and not self.calls.of(report.call_sid):
+        choice = self._choice(report)
+        if choice is not None and not self.calls.of(report.call_sid):
             self.announcements.renew(report.call_sid)
         if report.after_stream:
             self._take_report(report)
-            if branch is None:
+            if choice is None:
                 self.flagged["unknown call"] += 1
                 return 200
-        return (await self._judge_call(flow, report)).status if branch is None else branch
+        if choice is not None:
+            return self.branches.answer(report.branch, choice)
+        return (await self._judge_call(flow, report)).status
 
     async def _judge_call(self, name: str | None, report: PassthruReport) -> Verdict:
         flow = find_flow(self.flows, name)
@@ -166,15 +170,19 @@ class Registry:
         where = f"passthru= of Flow({flow.name!r})"
         raise FlowError(f"{where} returned {verdict!r}; return Verdict(200), or Verdict(302) for branch B")
 
-    def _branch(self, report: PassthruReport) -> int | None:
-        """Find the branch of the stream that a Passthru names, else of its call; None if there is none."""
+    def _choice(self, report: PassthruReport) -> Choice | None:
+        """Find what the stream that a Passthru names has chosen, else its call; None if there is none."""
         named = report.stream.stream_sid if report.stream is not None else None
         live = self.calls.of(report.call_sid)
         ended = self.calls.ended(report.call_sid)
         if ended is not None and (ended.stream_sid == named or not live):
-            return ended.branch
+            return self._choice_of(ended.branch, ended.flow)
         live.sort(key=lambda task: task.driver.session.stream_sid != named)
-        return branch_of(live[0]) if live else None
+        return self._choice_of(branch_of(live[0]), live[0].flow.name) if live else None
+
+    def _choice_of(self, branch: str, name: str) -> Choice:
+        flow = self.flows.flow(name)
+        return Choice(branch, name, () if flow is None else flow.branches)
 
     def _take_report(self, report: PassthruReport) -> None:
         """Keep what is said of a stream; a call that waits for its link is over if it was this stream's.
@@ -188,7 +196,7 @@ class Registry:
             if stream_sid in ("", task.driver.session.stream_sid) and not task.take_report(stream_sid, found.ended_by):
                 self.flagged["live"] += 1
                 found = evolve(found, live=True)
-        if not self.reports.add(found):
+        if not self.reports.add(found) and report.branch is None:  # a chain of applets is no repetition
             self.flagged["repeated"] += 1
 
     # The stream's URL.

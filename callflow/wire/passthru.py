@@ -97,6 +97,8 @@ class PassthruReport:
     ended: datetime | None = None
     """When it ended; None while it lives, for which Exotel writes the beginning of 1970."""
     legs: tuple[Leg, ...] = ()
+    branch: str | None = None
+    """The branch that its URL asks for, by a parameter of our own; Exotel sends what an operator entered."""
     raw: Mapping[str, str] = field(repr=False, factory=dict)
     """Every parameter as sent; nested JSON as text."""
 
@@ -130,6 +132,7 @@ def read_passthru(query: str | Mapping[str, str], content_type: str = "", body: 
         started=_moment(fields.get("starttime")),
         ended=_moment(fields.get("endtime")),
         legs=read_legs(fields),
+        branch=fields.get("branch") or None,
         raw=raw,
     )
 

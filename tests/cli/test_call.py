@@ -336,6 +336,19 @@ async def test_a_script_that_rings_asks_the_passthru_before_and_after(
     )
 
 
+async def test_a_branch_with_a_name_asks_the_passthru_of_that_name(
+    folder: Path, autojump_clock: trio.testing.MockClock
+) -> None:
+    bank = Bank(status=302)
+
+    code = await play("hangup\nbranch sales\n", bank)
+
+    assert (code, [line.partition("&")[0] for line in bank.asked if "branch" in line]) == (
+        HOLDS,
+        ["GET /passthru?branch=sales"],
+    )
+
+
 async def test_a_passthru_that_refuses_ends_it(
     folder: Path, autojump_clock: trio.testing.MockClock, capsys: pytest.CaptureFixture[str]
 ) -> None:

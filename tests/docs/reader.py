@@ -28,6 +28,7 @@ from callflow.cli.serve import what_to_enter
 from callflow.line.memory import MemoryNetwork
 from callflow.server.serve import Server
 from callflow.server.settings import Settings, load_settings
+from tests.server.asking import read_to_end
 from tests.test_docs import blocks, commands
 
 SAVED = re.compile(r"# ([\w/]+\.\w+)\n")
@@ -94,6 +95,8 @@ class Reader:
                 self.serve(rest)
             case ["../run" | "./run", "call", *rest]:
                 await self.call(rest)
+            case ["curl", *_, url]:
+                print(await self.ask(url))
         return "".join(self.capsys.readouterr())
 
     def serve(self, words: Sequence[str]) -> None:
@@ -114,6 +117,15 @@ class Reader:
         code: int = await command(*bound.args, **bound.kwargs)
         return code
 
+    async def ask(self, url: str) -> str:
+        """Ask whatever is served for something; give its answer, head and body."""
+        target = url.strip("'").partition("127.0.0.1:8080")[2]
+        port = await self.network.dial()
+        port.try_send(f"GET {target} HTTP/1.1\r\nHost: 127.0.0.1:8080\r\n\r\n".encode())
+        answer = await read_to_end(port)
+        port.close()
+        return answer.decode().replace("\r\n", "\n")
+
     async def _dial(self, host: str, port: int) -> BytePort:
         return await self.network.dial()
 
@@ -129,7 +141,7 @@ def work_in(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Work in a folder; the flows of pages that are imported there are forgotten after the test."""
     monkeypatch.chdir(folder)
     monkeypatch.setattr(sys, "path", list(sys.path))
-    for page_module in ("clinic", "night"):
+    for page_module in ("clinic", "night", "shop"):
         monkeypatch.setitem(sys.modules, page_module, ModuleType(page_module))
 
 

@@ -291,9 +291,13 @@ OPTIONS = {
         "class Lost(CollectDigits[None], finish='x'): ...",
         "Lost: 'x': no key of a telephone; the keys are 0123456789*#",
     ),
-    "a third branch": (
-        "class Lost(Hangup[None], branch='C'): ...",
-        "Lost: branch='C'; a Passthru has the branches 'A' (200) and 'B' (302)",
+    "a branch that no URL could name": (
+        "class Lost(Hangup[None], branch='to sales'): ...",
+        "Lost: branch='to sales'; write 'A', 'B', or a name of up to 32 letters, digits, - and _",
+    ),
+    "a branch in small letters": (
+        "class Lost(Hangup[None], branch='b'): ...",
+        "Lost: branch='b'; did you mean 'B'?",
     ),
     "a barge-in that no question knows": (
         "class Lost(Menu[None], barge_in='keys'): ...",

@@ -192,13 +192,16 @@ async def play(
     answers: dict[str, str] | None = None,
     states: Callable[[], States] | None = None,
     status: int | None = None,
+    chosen: str | None = None,
     watch: Callable[[Conversation], None] = lambda conversation: None,
     path: Path | str = "bank.call",
 ) -> Result:
     """Play a script against a bot."""
 
-    async def passthru() -> int:
+    async def passthru(branch: str | None) -> int:
         await trio.lowlevel.checkpoint()
+        if branch is not None and branch != chosen:
+            return 200
         if not status:
             raise NotAnswered("the Passthru was not answered")
         return status

@@ -311,6 +311,15 @@ async def test_the_branch_is_what_the_passthru_answers(
     assert result.outcomes[-1].came == came
 
 
+@pytest.mark.parametrize(("chosen", "came"), [("sales", ""), ("support", "the Passthru was answered 200")])
+async def test_of_a_branch_with_a_name_its_own_passthru_is_asked(
+    chosen: str, came: str, autojump_clock: trio.testing.MockClock
+) -> None:
+    result = await play("hangup\nbranch sales\n", silent_bot, status=302, chosen=chosen)
+
+    assert result.outcomes[-1].came == came
+
+
 async def test_a_branch_without_a_passthru_does_not_hold(autojump_clock: trio.testing.MockClock) -> None:
     assert "no Passthru" in await failure("hangup\nbranch B\n", silent_bot)
 

@@ -37,7 +37,6 @@ from callflow.line.steps import (
     ServiceWay,
     Step,
     Wait,
-    Way,
 )
 from callflow.wire.audio import RATES, Coding
 from callflow.wire.messages import KEYS
@@ -88,7 +87,7 @@ def test_each_line_is_one_step(line: str, expected: Step) -> None:
 
 
 def test_a_call_may_ring_first_and_choose_a_branch_last() -> None:
-    assert parse("ring\nhangup\nbranch B\n").steps == (Ring(), HangUp(), Branch(way=Way.B))
+    assert parse("ring\nhangup\nbranch B\n").steps == (Ring(), HangUp(), Branch(name="B"))
 
 
 def test_the_header_says_who_calls_over_which_line() -> None:
@@ -155,7 +154,7 @@ def test_a_step_knows_its_line() -> None:
         ("hear a\nring", "'ring' begins a call; make it the first step"),
         ("hangup\nkeys 1", "the caller has gone in line 1; move that line below this one"),
         ("branch A", "a branch is chosen after the call; write hangup or ended above it"),
-        ("hangup\nbranch C", f"A or B has to stand here; write: {form('branch')}"),
+        ("hangup\nbranch to-sales!", "'to-sales!' is no BRANCH; write it like B, or sales"),
         ("hangup\nfrom 123", "'from' is a header line; write it above the first step"),
         ("from 12\nfrom 13", "'from' says this a second time; keep one of the two lines"),
         ("param a=1\nparam a=2", "'param' says this a second time; keep one of the two lines"),
@@ -209,7 +208,7 @@ expectations: st.SearchStrategy[Step] = st.one_of(
 )
 ends: st.SearchStrategy[list[Step]] = st.lists(
     st.builds(Ended, by=st.none() | st.sampled_from(Ender), within=maybe_times)
-    | st.builds(Branch, way=st.sampled_from(Way)),
+    | st.builds(Branch, name=st.from_regex(r"[A-Za-z0-9][A-Za-z0-9_-]{0,31}", fullmatch=True)),
     max_size=3,
 )
 headers = st.builds(

@@ -23,7 +23,6 @@ from callflow.line.steps import (
     Script,
     Step,
     Wait,
-    Way,
 )
 from callflow.line.transcript import (
     CUT_COLUMN,
@@ -228,7 +227,7 @@ def test_expectations_are_counted_apart_from_deeds() -> None:
         (Reach(name="Menu"), "state Menu within 5 s"),
         (Quiet(within=0.3), "silence within 0.3 s"),
         (Ended(by=Ender.FLOW), "the end of the call by the flow within 10 s"),
-        (Branch(way=Way.B), "branch B"),
+        (Branch(name="B"), "branch B"),
         (Enter(answer="pin"), "that this can be done: type $pin"),
         (Wait(seconds=1.0), "that this can be done: wait 1s"),
     ],

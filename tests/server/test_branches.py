@@ -1,15 +1,18 @@
-"""Which branch a Passthru after the stream is sent down, when one ``CallSid`` has had two streams."""
+"""Which branch a Passthru after the stream is sent down: by the URL's own name, and of two streams by the right one."""
 
 from __future__ import annotations
 
 from pathlib import Path
 from random import Random
+from typing import Any
 
+import pytest
 import trio
 from trio.testing import MockClock
 
-from callflow import Call, Flow, Hangup, State
-from callflow.line import MemoryNetwork, place_call
+from callflow import Call, Dtmf, Flow, Hangup, State
+from callflow.line import MemoryNetwork, StreamRecord, passthru, place_call
+from callflow.server.branches import MOST_TOLD
 from callflow.server.calls import MOST_JOURNALS
 from callflow.server.serve import Server
 from callflow.server.settings import Settings
@@ -30,6 +33,30 @@ class Stays(State[None], timeout=30.0):
 
 class Person(Hangup[None], branch="B"):
     """The other branch."""
+
+
+class Choose(State[None], timeout=30.0):
+    """A key chooses who is rung behind the stream."""
+
+    def on_dtmf(self, call: Call[None], key: Dtmf) -> Sales | Support | Person:
+        match key.digit:
+            case "1":
+                return Sales()
+            case "2":
+                return Support()
+            case _:
+                return Person()
+
+    def on_timeout(self, call: Call[None]) -> Sales:
+        return Sales()
+
+
+class Sales(Hangup[None], branch="sales"):
+    """Rings those who sell."""
+
+
+class Support(Hangup[None], branch="support"):
+    """Rings those who help."""
 
 
 def report(stream_sid: str) -> PassthruReport:
@@ -70,3 +97,74 @@ async def test_only_the_last_journals_are_kept(tmp_path: Path, autojump_clock: M
 
     assert next(iter(server.registry.calls._journals)) == "call3"
     assert len(server.registry.calls._journals) == MOST_JOURNALS
+
+
+# A chain of applets, each with a name in its URL.
+
+
+async def answers(key: str, paths: list[str], tmp_path: Path, **form: Any) -> tuple[list[int], Server]:
+    """Press a key, and ask the applets behind the Voicebot one after another, whatever they answer."""
+    server = Server(Flow("shop", start=Choose, prompts=tmp_path), Settings())
+    server.load()
+    async with trio.open_nursery() as nursery:
+        network = MemoryNetwork()
+        network.listen(server.connect, nursery)
+        async with place_call(network.dial, call_sid=SID) as phone:
+            await phone.press(key)
+            await phone.ended.wait()
+            record = phone.record()
+        got = [
+            await passthru(network.dial, call_sid=SID, before=False, stream=record, path=path, **form) for path in paths
+        ]
+        nursery.cancel_scope.cancel()
+    return got, server
+
+
+CHAIN = ["/passthru?branch=sales", "/passthru/shop?branch=support", "/passthru"]
+
+
+@pytest.mark.parametrize(("key", "statuses"), [("1", [302, 200, 200]), ("2", [200, 302, 200]), ("3", [200, 200, 302])])
+@pytest.mark.parametrize("method", ["GET", "POST form", "POST json"])
+async def test_a_call_leaves_a_chain_of_applets_where_its_last_state_says(
+    key: str, statuses: list[int], method: str, tmp_path: Path, autojump_clock: MockClock
+) -> None:
+    got, _ = await answers(key, CHAIN, tmp_path, method=method)
+
+    assert got == statuses
+
+
+async def test_applets_of_a_chain_are_no_repeated_requests(tmp_path: Path, autojump_clock: MockClock) -> None:
+    _, server = await answers("3", CHAIN[:2], tmp_path)
+
+    assert server.registry.flagged["repeated"] == 0
+
+
+async def test_a_name_that_no_state_has_is_told_once_and_answered_200(
+    tmp_path: Path, autojump_clock: MockClock, caplog: pytest.LogCaptureFixture
+) -> None:
+    got, _ = await answers("1", ["/passthru?branch=salse"] * 2 + ["/passthru?branch=support"], tmp_path)
+
+    told = [vars(record) for record in caplog.records if record.message == "branch unknown"]
+    named = [(record["flow"], record["branch"], record["branches"]) for record in told]
+    assert (got, named) == ([200, 200, 200], [("shop", "salse", ["A", "B", "sales", "support"])])
+
+
+async def test_of_any_number_of_wrong_names_a_hundred_are_told(
+    tmp_path: Path, autojump_clock: MockClock, caplog: pytest.LogCaptureFixture
+) -> None:
+    await answers("1", [f"/passthru?branch=x{number}" for number in range(MOST_TOLD + 5)], tmp_path)
+
+    assert sum(record.message == "branch unknown" for record in caplog.records) == MOST_TOLD
+
+
+async def test_a_name_of_a_call_that_is_not_known_is_answered_200(tmp_path: Path, autojump_clock: MockClock) -> None:
+    server = Server(Flow("shop", start=Choose, prompts=tmp_path), Settings())
+    server.load()
+    async with trio.open_nursery() as nursery:
+        network = MemoryNetwork()
+        network.listen(server.connect, nursery)
+        path, record = "/passthru?branch=sales", StreamRecord()
+        got = await passthru(network.dial, call_sid="other", before=False, stream=record, path=path)
+        nursery.cancel_scope.cancel()
+
+    assert got == 200

@@ -1,0 +1,104 @@
+"""The how-to pages, done as a reader does them: every file is saved, every command prints what the page says."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import trio
+from trio.testing import MockClock
+
+from callflow.cli.flow_argument import load_flow
+from callflow.line import MemoryNetwork, passthru, place_call
+from callflow.server.settings import Settings
+from tests.docs.reader import Asked, looks_like, reading, started, to_do, work_in
+from tests.docs.tables import code, tables
+from tests.test_docs import ROOT
+
+HOW_TO = ROOT / "docs" / "how-to"
+DONE = [page for page in sorted(HOW_TO.glob("*.md")) if any(isinstance(step, Asked) for step in to_do(page))]
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Give a folder that has the project's examples."""
+    (tmp_path / "examples").symlink_to(ROOT / "examples")
+    work_in(tmp_path, monkeypatch)
+    return tmp_path
+
+
+@pytest.mark.parametrize("page", DONE, ids=lambda page: page.stem)
+async def test_every_command_prints_what_the_page_says(
+    page: Path,
+    folder: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    autojump_clock: MockClock,
+) -> None:
+    differs = []
+    async with reading(folder, monkeypatch, capsys) as reader:
+        for step in to_do(page):
+            if not isinstance(step, Asked):
+                reader.save(*step)
+            elif not looks_like(printed := await reader.do(step.words), step.printed):
+                differs.append((step.words, printed, step.printed))
+
+    assert differs == []
+
+
+# Send a call to a person.
+
+PERSON = HOW_TO / "send-a-call-to-a-person.md"
+[CHAIN] = [table for table in tables(PERSON) if "URL" in table.columns]
+
+
+def save_all(page: Path, folder: Path) -> None:
+    """Save every file of a page."""
+    for step in to_do(page):
+        if not isinstance(step, Asked):
+            (folder / step[0]).write_text(step[1], encoding="utf-8")
+
+
+async def walk(network: MemoryNetwork, call_sid: str, phone_record: object) -> str:
+    """Go through the page's table as Exotel would; give the applet where the call arrives."""
+    rows = {row[0]: row for row in CHAIN.rows}
+    at = CHAIN.rows[0][0]
+    while at in rows:
+        _, url, taken, other = rows[at]
+        [address] = code(url)
+        path = address.removeprefix("https://YOUR.HOST")
+        status = await passthru(network.dial, call_sid=call_sid, before=False, stream=phone_record, path=path)  # type: ignore[arg-type]  # a StreamRecord
+        at = taken if status == 302 else other
+    return at
+
+
+@pytest.mark.parametrize(
+    ("key", "arrives"),
+    [
+        ("1", "Connect: the sales desk"),
+        ("2", "Connect: the support desk"),
+        ("9", "Hangup"),
+        ("", "Connect: the reception"),
+        ("hang up", "Connect: the reception"),
+    ],
+)
+async def test_a_call_arrives_where_the_table_says(
+    key: str, arrives: str, folder: Path, autojump_clock: MockClock
+) -> None:
+    save_all(PERSON, folder)
+    server = started(load_flow(str(folder / "shop.py")), Settings())
+    async with trio.open_nursery() as nursery:
+        network = MemoryNetwork()
+        network.listen(server.connect, nursery)
+        async with place_call(network.dial, call_sid="c0ffee") as phone:
+            await phone.wait(1.0)
+            if key == "hang up":
+                await phone.hang_up()
+            else:
+                await phone.press(key)
+            await phone.ended.wait()
+            record = phone.record()
+        at = await walk(network, "c0ffee", record)
+        nursery.cancel_scope.cancel()
+
+    assert at == arrives
