@@ -370,6 +370,8 @@ class Engine(Generic[D]):
             ask(Tell(level, "on_detached"))
         while (gap := outage.gap) is None:
             await outage.wait_news()
+        if self._is_over():
+            await trio.lowlevel.checkpoint()  # cancelled: a line that comes back may end in the same segment (L9)
         self._outage = None
         for level in self._levels:
             level.stood_still(gap.seconds)

@@ -193,6 +193,26 @@ class Telephone:
         self._post([content])
         await self._posted()
 
+    async def ping(self, payload: bytes = b"") -> float:
+        """Ping the server, as a proxy on the way may, and give the seconds until its pong.
+
+        Args:
+            payload: At most 125 bytes, other than those of a ping that still waits; drawn if empty.
+
+        Raises:
+            CallEnded: The call was over before the pong.
+
+        Cancellation:
+            The ping was sent; its pong changes nothing.
+        """
+        self._check_live("ping")
+        began = trio.current_time()
+        try:
+            await self._link.socket.ping(payload or None)
+        except ConnectionClosed:
+            raise CallEnded("ping", self.ended_by or "network") from None
+        return trio.current_time() - began
+
     async def wait(self, seconds: float) -> None:
         """Do nothing for a while, also beyond the end of the call."""
         await trio.sleep(seconds)

@@ -1,4 +1,4 @@
-"""A wire log: what passed on one link, in order, with the facts about the server that the rules need. Pure.
+"""A wire log: what passed between Exotel and a server, in order, with the facts that the rules need. Pure.
 
 A log can come from the line simulator's recording of a link or from the server's own side of it.
 ``callflow.testing.rules`` judges it; nothing here knows a rule.
@@ -10,7 +10,7 @@ import enum
 from collections.abc import Iterator
 from typing import TypeVar
 
-from attrs import Factory, define, field, frozen
+from attrs import Factory, define, evolve, field, frozen
 
 from callflow.errors import MalformedMessage
 from callflow.session.inputs import Frame, Told
@@ -19,6 +19,9 @@ from callflow.wire.exotel import decode
 from callflow.wire.messages import Message, Start, Stop
 
 T = TypeVar("T")
+
+RESTART = 1012
+"""Close code of a link whose call goes on elsewhere, and of a server that goes down."""
 
 
 class Side(enum.Enum):
@@ -43,6 +46,11 @@ class Malformed:
 
 
 @frozen
+class Asked:
+    """The request for an upgrade came, whole."""
+
+
+@frozen
 class Opened:
     """The WebSocket is there: 101 was sent."""
 
@@ -54,6 +62,57 @@ class Closed:
     code: int = 1006
     clean: bool = False
     """Whether there was a close frame."""
+
+
+@frozen
+class Dropped:
+    """The server gave the transport back: nothing passes any more."""
+
+
+@frozen
+class Ping:
+    """A control frame that wants an answer, on either side."""
+
+    payload: bytes = b""
+
+
+@frozen
+class Pong:
+    """The answer to a ping, or a word without one."""
+
+    payload: bytes = b""
+
+
+class Applet(enum.Enum):
+    """Who asks over HTTP."""
+
+    PASSTHRU = "passthru"
+    STREAM_URL = "stream url"
+    STATUS = "status callback"
+
+
+@frozen(kw_only=True)
+class Request:
+    """What Exotel asked over HTTP. Equal requests are repetitions of one."""
+
+    applet: Applet
+    call_sid: str
+    stream_sid: str = ""
+    status: str = ""
+    """What it reports; empty before the stream."""
+
+
+@frozen(kw_only=True)
+class Exchange:
+    """A request and its answer. The entry stands where the answer went out, or was given up."""
+
+    request: Request
+    seconds: float = 0.0
+    """From the whole request to the answer."""
+    answer: int | None = None
+    """HTTP status; None if there was none."""
+    failed: bool = False
+    """Whether user code failed or was late, so that the answer is the fallback."""
 
 
 # Facts. What the session tells and the frames that it orders are facts as they are; these are the others.
@@ -89,15 +148,35 @@ class TasksLeft:
 
 
 @frozen
+class Ran:
+    """User code ran for the call of this connection."""
+
+    what: str = ""
+    """Which, for people."""
+
+
+@frozen(kw_only=True)
+class Reached:
+    """A request of Exotel's reached user code."""
+
+    request: Request
+    repeated: bool = False
+    """Whether it was said to be a repetition."""
+
+
+@frozen
 class OneWay:
     """The flow declared the stream one-way: Exotel plays nothing that is sent on it (ruling 19)."""
 
 
-Fact = Told | Frame | Queued | Interrupted | TasksLeft | OneWay
+Fact = Told | Frame | Queued | Interrupted | TasksLeft | Ran | Reached | OneWay
 """Everything that the server may say of itself."""
 
-Arrival = Message | Malformed | Opened | Closed
-"""Everything that passes on a link."""
+Life = Asked | Opened | Closed | Dropped | Ping | Pong | Exchange
+"""What passes and is no message: the connection's own life, and what goes beside it."""
+
+Arrival = Message | Malformed | Life
+"""Everything that passes."""
 
 
 @frozen
@@ -108,11 +187,13 @@ class Entry:
     """Seconds, on any clock that does not jump."""
     side: Side
     what: Arrival | Fact
+    conn: int = 1
+    """Number of the connection; 0 for HTTP beside the streams."""
 
 
 @define
 class WireLog:
-    """What passed on one connection, in the order in which the server saw and did it."""
+    """What passed on a connection, or on several, in the order in which the server saw and did it."""
 
     entries: list[Entry] = Factory(list)
     form: AudioFormat | None = None
@@ -121,17 +202,22 @@ class WireLog:
     """Seconds. 0 for a journal. For a log that was taken at the far end: how long a message may be under way, so that
     what was sent before the server could know of a ``stop`` is no breach."""
 
-    def arrived(self, at: float, what: str | bytes | Arrival) -> None:
+    def arrived(self, at: float, what: str | bytes | Arrival, *, conn: int = 1) -> None:
         """Add what came from Exotel; text is decoded here."""
-        self.entries.append(Entry(at, Side.IN, _read(what)))
+        self.entries.append(Entry(at, Side.IN, _read(what), conn))
 
-    def sent(self, at: float, what: str | bytes | Arrival) -> None:
+    def sent(self, at: float, what: str | bytes | Arrival, *, conn: int = 1) -> None:
         """Add what the server sent; text is decoded here."""
-        self.entries.append(Entry(at, Side.OUT, _read(what)))
+        self.entries.append(Entry(at, Side.OUT, _read(what), conn))
 
-    def noted(self, at: float, fact: Fact) -> None:
+    def noted(self, at: float, fact: Fact, *, conn: int = 1) -> None:
         """Add a fact of the server's inside."""
-        self.entries.append(Entry(at, Side.APP, fact))
+        self.entries.append(Entry(at, Side.APP, fact, conn))
+
+    def connections(self) -> list[WireLog]:
+        """Give what passed on each connection, as a log of its own; HTTP is on none."""
+        numbers = dict.fromkeys(entry.conn for entry in self.entries)
+        return [evolve(self, entries=[e for e in self.entries if e.conn == n]) for n in numbers if n]
 
     def each(self, side: Side, kind: type[T]) -> Iterator[tuple[float, T]]:
         """Give the entries of one side and kind, with their times."""
@@ -144,9 +230,9 @@ class WireLog:
         return any(isinstance(entry.what, kinds) for entry in self.entries)
 
     def outgoing(self) -> Iterator[tuple[int, Entry]]:
-        """Give what the server sent but its close, each with its place in the log."""
+        """Give the messages that the server sent, each with its place in the log."""
         for place, entry in enumerate(self.entries):
-            if entry.side is Side.OUT and not isinstance(entry.what, Opened | Closed):
+            if entry.side is Side.OUT and not isinstance(entry.what, Life):
                 yield place, entry
 
     def starts(self) -> list[tuple[int, Start]]:

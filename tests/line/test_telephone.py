@@ -9,6 +9,7 @@ import pytest
 import trio
 from trio.testing import MockClock, wait_all_tasks_blocked
 
+from callflow.errors import CallEnded
 from callflow.line.memory import Conditions
 from callflow.line.profile import Profile
 from callflow.line.telephone import Telephone
@@ -240,3 +241,18 @@ async def test_who_hangs_up_on_a_lost_line_has_hung_up(autojump_clock: MockClock
         await phone.hang_up()
 
     assert (phone.ended_by, phone.close_code) == ("caller", 1006)
+
+
+async def test_a_ping_is_answered_after_the_way_there_and_back(autojump_clock: MockClock) -> None:
+    async with ringing(Conditions(lag=0.2)) as (phone, _):
+        seconds = await phone.ping(b"are you there?")
+
+    assert seconds == pytest.approx(0.4)
+
+
+async def test_a_ping_to_a_server_that_is_gone_says_so(autojump_clock: MockClock) -> None:
+    async with ringing() as (phone, _):
+        phone.drop()
+
+        with pytest.raises(CallEnded):
+            await phone.ping()

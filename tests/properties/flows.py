@@ -6,10 +6,27 @@ import math
 import struct
 import wave
 from pathlib import Path
+from typing import cast
 
 import trio
 
-from callflow import Call, CollectDigits, Dtmf, EndedCall, Failed, Flow, Hangup, Menu, Say, Secret, State, key
+from callflow import (
+    Call,
+    CollectDigits,
+    Dtmf,
+    EndedCall,
+    Failed,
+    Flow,
+    Hangup,
+    Menu,
+    PassthruReport,
+    Say,
+    Secret,
+    State,
+    StatusReport,
+    Verdict,
+    key,
+)
 
 C = Call[None]
 
@@ -55,6 +72,14 @@ class Choose(Menu[None], prompt="menu.wav", tries=2, first_digit=2.0, no_input="
     def broken(self, call: C) -> Broken:
         return Broken()
 
+    @key("7")
+    def lost(self, call: C) -> Talk:
+        return cast("Talk", Digits())  # no type checker sees it, the engine does
+
+    @key("8")
+    def listen(self, call: C) -> Ask:
+        return Ask()
+
     @key("6")
     def fail(self, call: C) -> None:
         raise RuntimeError("a mistake in a handler")
@@ -83,14 +108,11 @@ class Talk(State[None], timeout=4.0):
 
 
 class Think(State[None], timeout=3.0):
-    """Looks something up, as long as the caller lets it; keys are answered meanwhile."""
+    """Books something, which must not be cut off; keys are answered meanwhile, and then its result is nobody's."""
 
     async def run(self, call: C) -> Choose:
-        try:
+        with trio.CancelScope(shield=True):
             await trio.sleep(1.0)
-        except trio.Cancelled:
-            call.data = None  # a clean-up that takes no time
-            raise
         return Choose()
 
     def on_dtmf(self, call: C, key: Dtmf) -> Think | Talk | None:
@@ -103,6 +125,20 @@ class Think(State[None], timeout=3.0):
 
     def on_hangup(self, call: EndedCall[None]) -> None:
         assert call.seconds > 0
+
+
+class Ask(State[None], timeout=9.0):
+    """Asks by itself: a key ends the prompt, and with it ``run``, in the step in which it moves the call."""
+
+    async def run(self, call: C) -> Choose:
+        await call.play("long.wav", barge_in="dtmf")
+        return Choose()
+
+    def on_dtmf(self, call: C, key: Dtmf) -> Talk:
+        return Talk()
+
+    def on_timeout(self, call: C) -> Choose:
+        return Choose()
 
 
 class Broken(State[None], timeout=3.0):
@@ -133,9 +169,28 @@ class Gone(Hangup[None]):
     """The end without words."""
 
 
+async def before_the_stream(report: PassthruReport) -> Verdict:
+    """Judge a call that a Passthru names: well, slowly or badly, as its CallSid says."""
+    judged("passthru", report)
+    if report.call_sid.endswith("slowly"):
+        await trio.sleep(3.0)
+    if report.call_sid.endswith("badly"):
+        raise RuntimeError("a mistake in the flow's passthru function")
+    return Verdict(302)
+
+
+def after_the_call(report: StatusReport) -> None:
+    """Take a status callback."""
+    judged("status", report)
+
+
+def judged(path: str, report: PassthruReport | StatusReport) -> None:
+    """Stand here for whoever wants to know what reached the flow."""
+
+
 def make_flows(prompts: Path) -> dict[str, Flow[None]]:
     """Make the flows, by name."""
     return {
-        "talks": Flow("talks", start=Hello, prompts=prompts),
+        "talks": Flow("talks", start=Hello, prompts=prompts, passthru=before_the_stream, status=after_the_call),
         "listens": Flow("listens", start=Listen, one_way=True, prompts=prompts),
     }

@@ -1,4 +1,4 @@
-"""A witness: keeps a wire log of every call that a server serves, from outside of the product.
+"""A witness: keeps one wire log of all that a server does, and the story of every call, from outside of the product.
 
 It stands round the few functions through which everything passes and writes down what goes by. Nothing is changed.
 """
@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Any
 from unittest.mock import patch
 from weakref import WeakKeyDictionary
@@ -15,86 +16,130 @@ import trio
 
 import callflow.call.live
 import callflow.call.reader
-from callflow.call.call import CallTask, Socket
+import callflow.server.http
+import tests.properties.flows
+from callflow.call.call import CallTask
 from callflow.call.driver import Driver
 from callflow.call.link import Link
+from callflow.call.live import LiveCall
 from callflow.call.writer import Writer
 from callflow.session.inputs import (
     Detached,
     Frame,
-    Input,
     MarkDone,
     Over,
     Pressed,
-    Reattach,
-    SocketClosed,
+    Resumed,
+    SendMark,
     Started,
     Told,
 )
 from callflow.session.playout import Entry
 from callflow.testing.laws import Story
-from callflow.testing.wirelog import Closed, Interrupted, OneWay, Opened, Queued, TasksLeft, WireLog
+from callflow.testing.wirelog import (
+    Applet,
+    Asked,
+    Closed,
+    Dropped,
+    Exchange,
+    Interrupted,
+    OneWay,
+    Opened,
+    Ping,
+    Pong,
+    Queued,
+    Ran,
+    Reached,
+    Request,
+    TasksLeft,
+    WireLog,
+)
 from callflow.wire.audio import AudioFormat
-from callflow.wire.exotel import encode
-from callflow.wire.messages import Start
+from callflow.wire.passthru import PassthruReport
+from callflow.wire.status import StatusReport
 
-_TOLD = (Started, Pressed, MarkDone, Over, Detached)
+_TOLD = (Started, Resumed, Pressed, MarkDone, Over, Detached)
 
 
 class Witness:
-    """The logs of all calls so far, in the order of their links."""
+    """What was seen so far. Connections are numbered in the order in which they were asked for."""
 
     def __init__(self) -> None:
-        self.logs: list[WireLog] = []
+        self.log = WireLog()
         self.stories: list[Story] = []
         """The stories of calls that reached ``start``."""
-        self._by_driver: WeakKeyDictionary[Driver, WireLog] = WeakKeyDictionary()
-        self._by_link: WeakKeyDictionary[Link, WireLog] = WeakKeyDictionary()
-        self._by_writer: WeakKeyDictionary[Writer, WireLog] = WeakKeyDictionary()
+        self._count = 0
+        self._of: WeakKeyDictionary[Any, int] = WeakKeyDictionary()
+        """Connection of a link, and the newest of a driver and of its writer."""
+        self._had: WeakKeyDictionary[Driver, list[int]] = WeakKeyDictionary()
+        self._marks: dict[tuple[int, str], int] = {}
+        """Which connection a mark of a driver went out on."""
+        self._report: ContextVar[Any] = ContextVar("report")
+        """What the request says that this task answers."""
+        self._pinged: bytes | None = None
         self._queued = b""
-        self._takes = False
         self._utterances = 0
 
-    def of(self, driver: Driver) -> WireLog:
-        """Give the log of one call."""
-        return self._by_driver[driver]
+    @property
+    def logs(self) -> list[WireLog]:
+        """What passed on each connection."""
+        return self.log.connections()
+
+    def came(self, what: Any, conn: int) -> None:
+        self.log.arrived(trio.current_time(), what, conn=conn)
+
+    def went(self, what: Any, conn: int) -> None:
+        self.log.sent(trio.current_time(), what, conn=conn)
+
+    def note(self, fact: Any, conn: int) -> None:
+        self.log.noted(trio.current_time(), fact, conn=conn)
 
     # What is stood round. Each takes the original first.
 
+    async def accept(self, original: Any, link: Link, head: bytes, rest: bytes) -> None:
+        self._count += 1
+        self._of[link] = conn = self._count
+        self.came(Asked(), conn)
+        await original(link, head, rest)
+        self.went(Opened(), conn)
+
     def use(self, original: Any, driver: Driver, link: Link) -> None:
-        log = WireLog()
-        self.logs.append(log)
-        self._by_driver[driver] = self._by_link[link] = self._by_writer[driver.writer] = log
-        log.sent(trio.current_time(), Opened())
+        self._follow(driver, link)
         original(driver, link)
 
-    def take(self, original: Any, text: str | bytes, driver: Driver) -> None:
-        self.of(driver).arrived(trio.current_time(), text)
-        self._takes = True
-        original(text, driver)
-        self._takes = False
+    def adopt(self, original: Any, driver: Driver, link: Link, *args: Any, **kwargs: Any) -> None:
+        self._follow(driver, link)
+        original(driver, link, *args, **kwargs)
 
-    def feed(self, original: Any, driver: Driver, event: Input) -> Any:
-        if isinstance(event, SocketClosed):
-            self.of(driver).arrived(trio.current_time(), Closed())
-        if isinstance(event, Start) and not self._takes:  # the one that its link was read up to
-            self.of(driver).arrived(trio.current_time(), encode(event))
-        return original(driver, event)
+    def _follow(self, driver: Driver, link: Link) -> None:
+        self._of[driver] = self._of[driver.writer] = conn = self._of[link]
+        had = self._had.setdefault(driver, [])
+        if conn not in had:
+            had.append(conn)
+
+    async def receive(self, original: Any, link: Link) -> str | bytes | None:
+        text: str | bytes | None = await original(link)
+        if text is not None:
+            self.came(text, self._of[link])
+        return text
+
+    def lose(self, original: Any, link: Link, driver: Driver) -> Any:
+        self.came(Closed(), self._of[link])
+        return original(link, driver)
+
+    def go_on(self, original: Any, task: CallTask, socket: Any, event: Any) -> None:
+        """A call goes on over another link."""
+        self._follow(task.driver, socket.link)
+        original(task, socket, event)
 
     def tell(self, original: Any, driver: Driver, told: Told) -> None:
         if isinstance(told, _TOLD):
-            self.of(driver).noted(trio.current_time(), told)
+            conn = self._of[driver]
+            self.note(told, self._marks.get((id(driver), told.name), conn) if isinstance(told, MarkDone) else conn)
         original(driver, told)
 
-    def go_on(self, original: Any, task: CallTask, socket: Socket, event: Reattach) -> None:
-        """A call goes on over another link: from now on its log is that of this link."""
-        log = self._by_link[socket.link]
-        self._by_driver[task.driver] = self._by_writer[task.driver.writer] = log
-        log.arrived(trio.current_time(), encode(event.start))
-        original(task, socket, event)
-
     def cut(self, original: Any, driver: Driver) -> None:
-        self.of(driver).noted(trio.current_time(), Interrupted(driver.ledger.generation))
+        self.note(Interrupted(driver.ledger.generation), self._of[driver])
         original(driver)
 
     def chunk(self, original: Any, audio: bytes, form: AudioFormat, size: int | None = None) -> list[bytes]:
@@ -104,32 +149,94 @@ class Witness:
 
     def play(self, original: Any, writer: Writer, entry: Entry, chunks: Iterator[bytes], **options: bool) -> None:
         self._utterances += 1
-        self._by_writer[writer].noted(trio.current_time(), Queued(str(self._utterances), self._queued))
+        self.note(Queued(str(self._utterances), self._queued), self._of[writer])
         original(writer, entry, chunks, **options)
 
     def write(self, original: Any, writer: Writer, frame: Frame) -> None:
-        self._by_writer[writer].noted(trio.current_time(), frame)
+        self.note(frame, self._of[writer])
         original(writer, frame)
 
+    def submit(self, original: Any, driver: Driver, frame: Frame) -> None:
+        if isinstance(frame, SendMark):
+            self._marks[id(driver), frame.name] = self._of[driver]
+        original(driver, frame)
+
     def send(self, original: Any, link: Link, text: str) -> bool:
-        self._by_link[link].sent(trio.current_time(), text)
+        self.went(text, self._of[link])
         taken: bool = original(link, text)
         return taken
 
     def begin_close(self, original: Any, link: Link, code: int) -> None:
-        self._by_link[link].sent(trio.current_time(), Closed(code=code, clean=True))
+        if link.gone is None:
+            self.went(Closed(code=code, clean=True), self._of[link])
         original(link, code)
+
+    def abort(self, original: Any, link: Link) -> None:
+        self.went(Dropped(), self._of[link])
+        original(link)
+
+    def answer_ping(self, original: Any, link: Link, ping: Any) -> None:
+        self._pinged = bytes(ping.payload)
+        self.came(Ping(self._pinged), self._of[link])
+        original(link, ping)
+        self._pinged = None
+
+    def write_bytes(self, original: Any, link: Link, data: bytes) -> None:
+        if self._pinged is not None:
+            self.went(Pong(self._pinged), self._of[link])
+        original(link, data)
+
+    def make_data(self, original: Any, call: LiveCall[Any]) -> None:
+        self.note(Ran("data"), self._of[call._driver])
+        original(call)
 
     async def run(self, original: Any, task: CallTask) -> None:
         try:
             await original(task)
         finally:
-            log = self.of(task.driver)
+            driver = task.driver
+            self.note(TasksLeft(tasks_of(task.call_id)), self._of[driver])
+            for conn in self._had[driver] if task.flow.one_way else []:
+                self.note(OneWay(), conn)
             if task.start is not None:
-                self.stories.append(Story(entries=list(task.driver.journal.entries), flow=task.flow, wire=[log]))
-            log.noted(trio.current_time(), TasksLeft(tasks_of(task.call_id)))
-            if task.flow.one_way:
-                log.noted(trio.current_time(), OneWay())
+                links = [log for log in self.logs if log.entries[0].conn in self._had[driver]]
+                entries = list(driver.journal.entries)
+                self.stories.append(Story(entries=entries, flow=task.flow, wire=links))
+
+    async def read_http(self, original: Any, request: Any, read: Any) -> Any:
+        report = await original(request, read)
+        self._report.set(report)
+        return report
+
+    async def answer_http(self, original: Any, path: str, call_sid: str, answer: Any, fallback: Any) -> Any:
+        request = request_of(path, self._report.get())
+        began, failed = trio.current_time(), False
+
+        def fallen_back() -> Any:
+            nonlocal failed
+            failed = True
+            return fallback()
+
+        answered = await original(path, call_sid, answer, fallen_back)
+        code = answered if path == "passthru" else 200
+        exchange = Exchange(request=request, seconds=trio.current_time() - began, answer=code, failed=failed)
+        self.came(exchange, 0)
+        return answered
+
+    def reach(self, original: Any, path: str, report: PassthruReport | StatusReport) -> None:
+        self.note(Reached(request=request_of(path, report)), 0)
+        original(path, report)
+
+
+def request_of(path: str, report: PassthruReport | StatusReport) -> Request:
+    """Say which request of Exotel's a report is, without its form."""
+    if isinstance(report, StatusReport):
+        named = f"{report.event or ''} {report.status or ''}"
+        return Request(applet=Applet.STATUS, call_sid=report.call_sid, status=named)
+    applet = Applet.PASSTHRU if path == "passthru" else Applet.STREAM_URL
+    stream_sid = report.stream.stream_sid if report.stream else None
+    status = report.stream.status if report.stream else None
+    return Request(applet=applet, call_sid=report.call_sid, stream_sid=stream_sid or "", status=status or "")
 
 
 def tasks_of(call_id: str) -> int:
@@ -144,24 +251,34 @@ def tasks_of(call_id: str) -> int:
 
 
 _PLACES: tuple[tuple[Any, str, str], ...] = (
+    (Link, "accept", "accept"),
+    (Link, "receive", "receive"),
+    (Link, "send", "send"),
+    (Link, "begin_close", "begin_close"),
+    (Link, "abort", "abort"),
+    (Link, "_answer", "answer_ping"),
+    (Link, "_write", "write_bytes"),
     (Driver, "use", "use"),
-    (Driver, "feed", "feed"),
+    (Driver, "adopt", "adopt"),
     (Driver, "_tell", "tell"),
+    (Driver, "_submit", "submit"),
     (Driver, "cut", "cut"),
     (Writer, "play", "play"),
     (Writer, "write", "write"),
-    (Link, "send", "send"),
-    (Link, "begin_close", "begin_close"),
+    (LiveCall, "make_data", "make_data"),
     (CallTask, "run", "run"),
     (CallTask, "_go_on", "go_on"),
-    (callflow.call.reader, "take", "take"),
+    (callflow.server.http, "_read", "read_http"),
+    (callflow.server.http, "_in_time", "answer_http"),
+    (callflow.call.reader, "_tell_gone", "lose"),
     (callflow.call.live, "chunks", "chunk"),
+    (tests.properties.flows, "judged", "reach"),
 )
 
 
 @contextmanager
 def witnessed() -> Iterator[Witness]:
-    """Keep logs of all calls that are served inside the block."""
+    """Keep the log of all that is served inside the block."""
     witness = Witness()
     patches = [_stand_round(witness, *place) for place in _PLACES]
     for one in patches:

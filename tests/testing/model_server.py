@@ -21,14 +21,23 @@ from callflow.session.inputs import (
     Started,
 )
 from callflow.testing.wirelog import (
+    Applet,
     Arrival,
+    Asked,
     Closed,
+    Dropped,
+    Exchange,
     Fact,
     Interrupted,
     Malformed,
     OneWay,
     Opened,
+    Ping,
+    Pong,
     Queued,
+    Ran,
+    Reached,
+    Request,
     Side,
     TasksLeft,
     WireLog,
@@ -65,6 +74,8 @@ class ModelServer:
     utterances: int = 0
     marks: int = 0
     keys: int = 0
+    others: int = 0
+    """Connections of the same call that came beside this one."""
 
     def came(self, what: Arrival) -> None:
         self.log.arrived(self.now / 1000, what)
@@ -84,10 +95,12 @@ class ModelServer:
 
     def start(self) -> None:
         start = Start(stream_sid=OWN, call_sid="call")
+        self.came(Asked())
         self.came(Opened())
         self.came(Connected())
         self.came(start)
         self.note(Started(start))
+        self.note(Ran("data"))
 
     def say(self, size: int) -> None:
         """Queue an utterance; the one before it is sent to its end first."""
@@ -133,6 +146,25 @@ class ModelServer:
         self.came(key)
         self.note(Pressed(key))
 
+    def meet(self) -> None:
+        """Let another connection of the same call come, as a call of its own, and go."""
+        self.others += 1
+        at, conn = self.now / 1000, 1 + self.others
+        start = Start(stream_sid=f"other{self.others}", call_sid="call")
+        for what in (Asked(), Opened(), Connected(), start):
+            self.log.arrived(at, what, conn=conn)
+        self.log.noted(at, Started(start), conn=conn)
+        self.log.arrived(at, Closed(), conn=conn)
+        self.log.noted(at, Over(EndCause.PEER_GONE), conn=conn)
+
+    def answer(self, status: str) -> None:
+        """Answer a status callback, or a repetition of one."""
+        request = Request(applet=Applet.STATUS, call_sid="call", status=status)
+        at, asked = self.now / 1000, Reached(request=request)
+        if all(entry.what != asked for entry in self.log.entries):
+            self.log.noted(at, asked, conn=0)
+        self.log.arrived(at, Exchange(request=request, answer=200), conn=0)
+
     def interrupt(self, *, echoed: bool) -> None:
         """Take back what is queued; the far end may echo the marks that it cleared."""
         self.note(Interrupted())
@@ -157,6 +189,8 @@ class ModelServer:
         for _, name in self.echoes:
             self.note(MarkDone(name, MarkFate.LOST))
         self.note(Over(causes[how]))
+        if how == "flow":
+            self.log.sent(self.now / 1000, Dropped())
         self.now += 1
         if how == "stop":
             self.came(Closed())
@@ -171,6 +205,9 @@ _steps = st.one_of(
     st.tuples(st.just("barge in"), wire.keys, st.booleans()),
     st.tuples(st.just("rubbish"), st.sampled_from([Malformed("not JSON"), Unknown(event="silence")])),
     st.tuples(st.just("start"), st.sampled_from([OWN, "other"])),
+    st.tuples(st.just("ping"), st.binary(max_size=4)),
+    st.tuples(st.just("meet"), st.none()),
+    st.tuples(st.just("status"), st.sampled_from(["completed", "failed"])),
 )
 
 
@@ -187,6 +224,13 @@ def _do(server: ModelServer, step: tuple[Any, ...]) -> None:
             server.interrupt(echoed=echoed)
         case "rubbish", what:
             server.came(what)
+        case "ping", payload:
+            server.came(Ping(payload))
+            server.log.sent(server.now / 1000, Pong(payload))
+        case "meet", _:
+            server.meet()
+        case "status", status:
+            server.answer(status)
         case "start", sid:
             server.came(Start(stream_sid=sid, call_sid="call"))
 

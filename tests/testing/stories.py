@@ -79,6 +79,10 @@ def entered(at: float, state: str, visit: int) -> Line:
     return at, Kind.STATE, "entered", {"state": state, "visit": visit}
 
 
+def inside(at: float, state: str, visit: int, within: str) -> Line:
+    return at, Kind.STATE, "entered", {"state": state, "visit": visit, "within": within}
+
+
 def left(at: float, state: str, by: str, to: str) -> Line:
     return at, Kind.STATE, "left", {"state": state, "by": by, "to": to}
 
@@ -131,8 +135,8 @@ def ended(at: float) -> Line:
     return at, Kind.END, "ended", {"cause": "stop", "by": "unknown"}
 
 
-def error(at: float, what: str = "ValueError", where: str = "Think.run") -> Line:
-    return at, Kind.ERROR, what, {"where": where}
+def error(at: float, what: str = "ValueError", where: str = "Think.run", goes_to: str = "") -> Line:
+    return at, Kind.ERROR, what, {"where": where, **({"next": goes_to} if goes_to else {})}
 
 
 def moved(at: float, state: str, handler: str, to: str, visit: int) -> list[Line]:

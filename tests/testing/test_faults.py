@@ -10,23 +10,29 @@ from attrs import evolve, frozen
 from hypothesis import Phase, assume, given, settings
 from hypothesis import strategies as st
 
-from callflow.session.inputs import EndCause, MarkDone, Over, Pressed
+from callflow.session.inputs import EndCause, MarkDone, Over, Pressed, Started
 from callflow.testing.rules import Verdict, check
 from callflow.testing.wirelog import (
     Arrival,
+    Asked,
     Closed,
+    Dropped,
     Entry,
+    Exchange,
     Fact,
     Interrupted,
     Malformed,
     OneWay,
     Opened,
+    Pong,
+    Ran,
+    Reached,
     Side,
     TasksLeft,
     WireLog,
 )
 from callflow.wire.messages import Clear, Mark, Media
-from tests.testing.logs import IN, OTHER, OUT, mark, media
+from tests.testing.logs import APP, IN, OTHER, OUT, mark, media
 from tests.testing.model_server import LINE, conformant_logs, numbered, one_way_logs, spoken_logs
 
 
@@ -41,7 +47,7 @@ def test_generated_logs_try_every_rule_many_times() -> None:
     total = Verdict()
 
     @settings(max_examples=150, derandomize=True, database=None, phases=[Phase.generate])
-    @given(conformant_logs)
+    @given(conformant_logs | one_way_logs() | spoken_logs(always=EVERYTHING))
     def collect(drawn: WireLog) -> None:
         nonlocal total
         total += check(numbered(drawn), notice=0.0)
@@ -117,7 +123,7 @@ def change(**fields: object) -> Does:
 
 def put(side: Side, what: Arrival | Fact) -> Does:
     """Put an entry behind the place."""
-    return lambda entries, n: [*entries[: n + 1], Entry(entries[n].at, side, what), *entries[n + 1 :]]
+    return lambda entries, n: [*entries[: n + 1], Entry(entries[n].at, side, what, entries[n].conn), *entries[n + 1 :]]
 
 
 def tear(entries: list[Entry], n: int) -> list[Entry]:
@@ -174,6 +180,27 @@ def repeat_name(entries: list[Entry], n: int) -> list[Entry]:
     return change(name=earlier.name)(entries, n) if isinstance(earlier, Mark) else entries
 
 
+def comes_second(entries: list[Entry], n: int) -> bool:
+    return isinstance(entries[n].what, Started) and entries[n].conn > 1
+
+
+def disturb(entries: list[Entry], n: int) -> list[Entry]:
+    """Close the first connection when another of its call comes."""
+    closed = Entry(entries[n].at, OUT, Closed(code=1012, clean=True))
+    return [*entries[: n + 1], closed, *[entry for entry in entries[n + 1 :] if entry.conn != 1]]
+
+
+def reach_again(entries: list[Entry], n: int) -> list[Entry]:
+    what = entries[n].what
+    assert isinstance(what, Exchange)
+    return [*entries[: n + 1], Entry(entries[n].at, APP, Reached(request=what.request), 0), *entries[n + 1 :]]
+
+
+def lose_for_long(entries: list[Entry], n: int) -> list[Entry]:
+    """Send no pong; and let a while pass, since what is cut off by the end is no breach."""
+    return lose([*entries[: n + 1], *(evolve(entry, at=entry.at + 1.0) for entry in entries[n + 1 :])], n)
+
+
 FAULTS = [
     Fault("R15", "sends before start", holds(Opened), put(OUT, media())),
     Fault("R16", "another call's stream_sid", sends(Media, Mark, Clear), change(stream_sid="foreign")),
@@ -204,6 +231,13 @@ FAULTS = [
     Fault("R31", "closes for one malformed message", holds(Malformed), put(OUT, Closed(code=1003))),
     Fault("R32", "takes a second start", sends(Media, Mark, Clear), second_start_wins),
     Fault("R33", "drops a key", holds(Pressed), lose),
+    Fault("R35", "closes a call for another", comes_second, disturb),
+    Fault("R36", "closes with another code", sends(Closed), change(code=1002)),
+    Fault("R36", "keeps the transport", sends(Dropped), lose),
+    Fault("R37", "works before it answers", holds(Asked), put(APP, Ran("data"))),
+    Fault("R38", "answers 500", holds(Exchange), change(answer=500)),
+    Fault("R39", "takes a repetition for news", holds(Exchange), reach_again),
+    Fault("R40", "answers no ping", sends(Pong), lose_for_long),
     Fault("R34", "skips a number", sends(Media, Mark, Clear), change(sequence_number=10_000), after_numbering=True),
 ]
 
@@ -218,6 +252,11 @@ EVERYTHING = [
     ("say", 3_000),
     ("press", "3", 7),
     ("rubbish", Malformed("not JSON")),
+    ("ping", b"x"),
+    ("meet", None),
+    ("status", "completed"),
+    ("status", "completed"),
+    ("start", "other"),
 ]
 """Steps that give every fault a place."""
 

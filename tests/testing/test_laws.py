@@ -20,6 +20,7 @@ from tests.testing.stories import (
     entered,
     error,
     fate,
+    inside,
     left,
     link,
     moved,
@@ -49,6 +50,14 @@ STAYED: list[Line] = [
     asked(1.5, "Choose", "wait"),
     stayed(1.5, "Choose", "wait"),
 ]
+WITHIN: list[Line] = [link(0.0, "accepted"), entered(0.0, "Outer", 1), inside(0.0, "Inner", 2, "Outer")]
+BACK_OUT: list[Line] = [
+    left(4, "Deeper", "then", "Done"),
+    asked(4, "Outer", "on_done"),
+    left(4, "Outer", "on_done", "Other"),
+    entered(4, "Other", 5),
+]
+TWICE: list[Line] = [error(2, goes_to="Sorry"), entered(2, "Sorry", 3), error(3)]
 AWAY: Line = link(1.2, "detached")
 
 GOOD: dict[str, list[tuple[int, Story]]] = {
@@ -106,6 +115,10 @@ GOOD: dict[str, list[tuple[int, Story]]] = {
         (2, story(*CHOOSE, pressed(2), taken(2, "0"), *moved(2, "Choose", "help", "Bye", 3), *END)),
     ],
     "L13": [(0, story(*CHOOSE, *END))],
+    "L14": [
+        (3, story(*WITHIN, left(3, "Inner", "then", "Deeper"), inside(3, "Deeper", 4, "Outer"), *BACK_OUT, *END)),
+        (1, story(*WITHIN, left(3, "Outer", "on_timer", "Other"), entered(3, "Other", 4), *END)),
+    ],
     "L16": [(2, story(*CHOOSE, *END)), (2, story(*CHOOSE, AWAY, over(11.0), ended(15.0)))],
 }
 
@@ -133,6 +146,7 @@ BAD: list[tuple[str, str, Story]] = [
         "Pin was entered in place of Choose",
         story(*WELCOME, asked(1, "Welcome", "then"), left(1, "Welcome", "then", "Choose"), entered(1, "Pin", 2), *END),
     ),
+    ("L2", "Choose was never entered", story(*WELCOME, left(1, "Welcome", "then", "Choose"), *END)),
     ("L2", "Choose was entered, and Choose was not left", story(*STAYED, entered(1.6, "Choose", 3), *END)),
     (
         "L3",
@@ -204,7 +218,7 @@ BAD: list[tuple[str, str, Story]] = [
     ("L8", "2 keys were dropped, and there were 1", story(*CHOOSE, pressed(1.1), typed(1.1, "dropped", count=2), *END)),
     ("L8", "33 keys are kept", story(*CHOOSE, *[pressed(1.1)] * 33, *[typed(1.1, "held")] * 33, *END)),
     ("L9", "on_hangup was called again", story(*THINK, *TOLD[:2], TOLD[1], TOLD[2])),
-    ("L9", "on_hangup was never called", story(*THINK, over(2.5), ended(2.5))),
+    ("L9", "on_hangup of Think was never called", story(*THINK, over(2.5), ended(2.5))),
     (
         "L9",
         "playback queued after the end",
@@ -213,7 +227,7 @@ BAD: list[tuple[str, str, Story]] = [
     ("L9", "the call was over already", story(*CHOOSE, over(9), over(9, "flow"), ended(9))),
     (
         "L10",
-        "state asked after ValueError",
+        "state asked after an error that ends the call",
         story(
             *CHOOSE,
             pressed(2),
@@ -229,6 +243,11 @@ BAD: list[tuple[str, str, Story]] = [
         "L10",
         "the call ended by flow after an error",
         story(*CHOOSE, error(2, where="Choose.wait"), over(2, "flow"), ended(2)),
+    ),
+    (
+        "L10",
+        "a second error did not end the call",
+        story(*CHOOSE, *TWICE[:2], error(3, goes_to="Sorry"), entered(3, "Sorry", 4), *END),
     ),
     ("L11", "Welcome.then does not declare Bye", story(*WELCOME, *moved(1, "Welcome", "then", "Bye", 2), *END)),
     (
@@ -246,6 +265,18 @@ BAD: list[tuple[str, str, Story]] = [
             asked(1, "Welcome", "on_dtmf"),
             stayed(1, "Welcome", "on_dtmf"),
             *END,
+        ),
+    ),
+    (
+        "L14",
+        "entered in place of what takes the result of a sub-flow",
+        story(*WITHIN, left(3, "Inner", "then", "Done"), inside(3, "Inner", 4, "Outer"), *END),
+    ),
+    (
+        "L14",
+        "10 levels",
+        story(
+            entered(0, "S0", 1), *[inside(0, f"S{depth}", depth + 1, f"S{depth - 1}") for depth in range(1, 10)], *END
         ),
     ),
     ("L16", "the call never ended", story(*CHOOSE)),
@@ -275,6 +306,24 @@ def test_every_law_has_a_good_story_and_a_bad_one() -> None:
 
     assert list(GOOD) == laws
     assert [law for law in laws if law not in broken] == ["L13"]  # a default has no edge only if the graph is wrong
+
+
+def test_a_flow_may_go_on_after_its_first_error() -> None:
+    verdict = check_call(story(*CHOOSE, *TWICE, over(3, "app_error"), ended(3)))
+
+    assert (verdict.breaches, verdict.premises["L10"]) == ((), 3)
+
+
+def test_every_level_hears_of_the_end() -> None:
+    told = [asked(9, name, "on_hangup") for name in ("Inner", "Outer")]
+
+    assert check_call(story(*WITHIN, END[0], *told, END[1])).breaches == ()
+
+
+def test_a_state_inside_of_another_is_no_move() -> None:
+    words = [breach.words for breach in check_call(story(*WITHIN, inside(3, "Lost", 3, "Outer"), *END)).breaches]
+
+    assert words == ["Lost was entered, and Inner was not left"]
 
 
 def test_a_breach_names_the_entry() -> None:

@@ -8,10 +8,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from callflow.session.timing import Timing
-from callflow.testing.laws.ends import errors_end_the_call, every_call_ends, hangup_preempts
+from callflow.testing.laws.ends import errors_once, every_call_ends, hangup_preempts
 from callflow.testing.laws.keys import every_key_once_and_in_order
 from callflow.testing.laws.law import Law, Patience, Story
-from callflow.testing.laws.moves import declared_moves, defaults_are_edges, superstates
+from callflow.testing.laws.moves import declared_moves, defaults_are_edges, subflows, superstates
 from callflow.testing.laws.order import (
     late_results_are_dropped,
     none_stays_and_a_state_moves,
@@ -34,10 +34,11 @@ ALL = (
     playback_belongs_to_its_state,
     every_key_once_and_in_order,
     hangup_preempts,
-    errors_end_the_call,
+    errors_once,
     declared_moves,
     superstates,
     defaults_are_edges,
+    subflows,
     every_call_ends,
 )
 """The laws, in order."""

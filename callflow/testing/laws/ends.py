@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from callflow.call.journal import Entry, Kind
 from callflow.flow.definition import overrides
 from callflow.testing.laws.law import Patience, Story, case, is_due, is_key, is_over, is_state, law, text
+from callflow.testing.laws.levels import Levels
 from callflow.testing.rules.rule import Case
 
 STUCK = "does not end"
@@ -15,20 +16,24 @@ STUCK = "does not end"
 
 @law("L9", reads="over, and all that follows; asked on_hangup")
 def hangup_preempts(story: Story, patience: Patience) -> Iterator[Case]:
-    """When the call is over nothing of the flow goes on; on_hangup is called once, for the last state."""
-    over, told = None, 0
+    """When the call is over nothing of the flow goes on; on_hangup is called once, for the state that it was in."""
+    levels, over, told = Levels(), None, list[str]()
     for entry in story.entries:
         if is_state(entry, "asked") and text(entry, "handler") == "on_hangup":
-            told += 1
-            words = "on_hangup was called again" if told > 1 else "" if over else "on_hangup came before the end"
+            again = told.count(text(entry, "state")) >= max(1, levels.names.count(text(entry, "state")))
+            told.append(text(entry, "state"))
+            words = "on_hangup was called again" if again else "" if over else "on_hangup came before the end"
             yield case(entry, words)
         elif is_over(entry):
             yield case(entry, "the call was over already" if over is not None else "")
             over = over or entry
         elif over is not None and _goes_on(entry):
             yield case(entry, f"{entry.kind.value} {entry.what} after the end")
-    if over is not None and not told and _wants_to_know(story):
-        yield case(over, "on_hangup was never called")
+        elif over is None:
+            levels.read(entry)
+    if over is not None:
+        for name in _untold(story, levels, told):
+            yield case(over, f"on_hangup of {name} was never called")
 
 
 def _goes_on(entry: Entry) -> bool:
@@ -36,29 +41,32 @@ def _goes_on(entry: Entry) -> bool:
     return began or is_state(entry, "entered", "left", "stayed", "asked") or is_key(entry, "taken") or is_due(entry)
 
 
-def _wants_to_know(story: Story) -> bool:
-    """Whether the last state has an ``on_hangup`` and could be told: one that does not end is not."""
-    visits, ended = story.visits, any(entry.kind is Kind.END and entry.what == "ended" for entry in story.entries)
+def _untold(story: Story, levels: Levels, told: list[str]) -> Iterator[str]:
+    """Give the states that have an ``on_hangup`` and did not hear: one that does not end cannot."""
+    ended = any(entry.kind is Kind.END and entry.what == "ended" for entry in story.entries)
     stuck = any(entry.what == STUCK for entry in story.entries)
-    state = story.states.get(visits[-1].state) if visits else None
-    return state is not None and ended and not stuck and overrides(state, "on_hangup")
+    for name in levels.names if ended and not stuck and not levels.expected else []:
+        state = story.states.get(name)
+        if state is not None and overrides(state, "on_hangup") and name not in told:
+            yield name
 
 
 @law("L10", reads="errors, over")
-def errors_end_the_call(story: Story, patience: Patience) -> Iterator[Case]:
-    """An exception of user code ends this call, with cause app_error, and nothing else is delivered."""
-    failed: Entry | None = None
+def errors_once(story: Story, patience: Patience) -> Iterator[Case]:
+    """A call's first exception goes where the flow wants it; without such a place, or again, it ends this call."""
+    recovered, failed = False, False
     for entry in story.entries:
-        if entry.kind is Kind.ERROR and entry.what != STUCK:
-            failed = failed or entry
-            yield case(entry)
-        elif failed is not None and is_over(entry):
+        if is_over(entry):
             cause = text(entry, "cause")
-            yield case(entry, "" if cause == "app_error" else f"the call ended by {cause} after an error")
+            if failed:
+                yield case(entry, "" if cause == "app_error" else f"the call ended by {cause} after an error")
             return
-        elif failed is not None and (is_state(entry, "entered", "asked", "left") or is_key(entry, "taken")):
-            yield case(entry, f"{entry.kind.value} {entry.what} after {failed.what}")
-            return
+        if entry.kind is Kind.ERROR and entry.what != STUCK:
+            following = text(entry, "next")
+            yield case(entry, "a second error did not end the call" if following and (recovered or failed) else "")
+            recovered, failed = recovered or bool(following), failed or not following
+        elif failed and (is_state(entry, "entered", "asked", "left") or is_key(entry, "taken")):
+            yield case(entry, f"{entry.kind.value} {entry.what} after an error that ends the call")
 
 
 @law("L16", reads="the journal's begin, over, detached, ended")
@@ -74,7 +82,8 @@ def every_call_ends(story: Story, patience: Patience) -> Iterator[Case]:
         elif entry.kind is Kind.END and entry.what == "ended":
             yield case(entry, _too_late(entry, over, patience))
             return
-    if story.entries and (over is None or story.visits):  # a link that never had a start has no record
+    began = any(is_state(entry, "entered") for entry in story.entries)  # a link without a start has no record
+    if story.entries and (over is None or began):
         yield case(story.entries[-1], "the call never ended")
 
 

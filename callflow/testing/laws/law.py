@@ -13,7 +13,7 @@ from callflow.call.journal import Entry, Kind
 from callflow.flow.flow import Flow
 from callflow.flow.graph import Edge
 from callflow.flow.state import State
-from callflow.session.inputs import Pressed, Started
+from callflow.session.inputs import Pressed, Resumed, Started
 from callflow.testing.rules.rule import Case
 from callflow.testing.rules.rule import Kind as Binding
 from callflow.testing.wirelog import Side, WireLog
@@ -72,43 +72,10 @@ class Story:
         """The keys that came for the call, in order; empty if nothing is known of them."""
         return [digit for log in self.wire for digit in _keys_of(log)]
 
-    @cached_property
-    def visits(self) -> list[Visit]:
-        """The times that a state was entered, each with what was written until the next was."""
-        found: list[Visit] = []
-        for entry in self.entries:
-            if is_state(entry, "entered"):
-                found.append(Visit(entry))
-            if found:
-                found[-1].entries.append(entry)
-        return found
-
-    def options(self, visit: Visit) -> Any:
-        """Give the options of a state's class line, or None where the flow is not known."""
-        state = self.states.get(visit.state)
-        return None if state is None else state.options
-
-
-@define(eq=False)
-class Visit:
-    """One time that a state was entered."""
-
-    entered: Entry
-    entries: list[Entry] = field(factory=list)
-    """From its entering to the entry before the next state's, or to the end of the journal."""
-
-    @property
-    def state(self) -> str:
-        return str(self.entered.details["state"])
-
-    @property
-    def number(self) -> object:
-        return self.entered.details.get("visit")
-
 
 def _keys_of(log: WireLog) -> Iterator[str]:
     """Give the keys that the server took for keys of this stream, or else all that came on the link."""
-    if log.has(Started):
+    if log.has(Started, Resumed):
         return (told.key.digit for _, told in log.each(Side.APP, Pressed))
     return (key.digit for _, key in log.each(Side.IN, Dtmf))
 

@@ -8,7 +8,14 @@ from callflow.call.journal import Entry
 from callflow.flow.definition import overrides
 from callflow.flow.secret import DOT
 from callflow.testing.laws.law import Patience, Story, case, is_key, is_state, law, text
+from callflow.testing.laws.levels import RESULTS, Levels
 from callflow.testing.rules.rule import Case
+
+ALWAYS = frozenset({"on_detached", "on_resumed"})
+"""Hooks that every state has, by callflow's own if not by one of its class."""
+
+DEEPEST = 9
+"""A flow and 8 sub-flows."""
 
 
 def _declared(story: Story, entry: Entry) -> bool:
@@ -18,7 +25,8 @@ def _declared(story: Story, entry: Entry) -> bool:
 
 
 def _moves(story: Story) -> Iterator[Entry]:
-    return (entry for entry in story.entries if story.flow is not None and is_state(entry, "left"))
+    left = [entry for entry in story.entries if is_state(entry, "left") and text(entry, "to") not in RESULTS]
+    return (entry for entry in left if text(entry, "state") in story.states)
 
 
 @law("L11", reads="left; the flow's graph")
@@ -41,7 +49,7 @@ def superstates(story: Story, patience: Patience) -> Iterator[Case]:
             if state is not None:
                 choices = dict(state.choices()) if hasattr(state, "choices") else {}
                 of_key = handler in choices.values() and digit not in ("", DOT)
-                fits = choices[digit] == handler if of_key else overrides(state, handler)
+                fits = choices[digit] == handler if of_key else handler in ALWAYS or overrides(state, handler)
                 yield case(entry, "" if fits else f"{text(entry, 'state')} has no {handler} for this")
             digit = ""
 
@@ -54,3 +62,18 @@ def defaults_are_edges(story: Story, patience: Patience) -> Iterator[Case]:
         if state is not None and handler != "run" and not overrides(state, handler):
             words = f"{text(entry, 'state')} moves by default to {text(entry, 'to')}, and no edge says so"
             yield case(entry, "" if _declared(story, entry) else words)
+
+
+@law("L14", reads="entered within a sub-flow, left with a result, asked")
+def subflows(story: Story, patience: Patience) -> Iterator[Case]:
+    """A sub-flow is inside one state, at most 8 deep, and what it ends with goes to that state's handler at once."""
+    levels = Levels()
+    for entry in story.entries:
+        result = levels.result
+        levels.read(entry)
+        if result and is_state(entry, "asked", "entered", "left"):
+            told = text(entry, "handler") in ("on_done", "on_failed") and text(entry, "state") in levels.names[-1:]
+            yield case(entry, "" if told else f"{entry.what} in place of what takes the result of a sub-flow")
+            levels.result = ""
+        elif is_state(entry, "entered") and text(entry, "within"):
+            yield case(entry, f"{len(levels.stack)} levels" if len(levels.stack) > DEEPEST else "")

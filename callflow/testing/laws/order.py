@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from callflow.call.journal import Entry, Kind
 from callflow.testing.laws.keys import KeyBook
 from callflow.testing.laws.law import Patience, Story, case, is_due, is_over, is_state, law, text
+from callflow.testing.laws.levels import Levels
 from callflow.testing.rules.rule import Case
 
 
@@ -30,46 +31,35 @@ def _is_event(entry: Entry) -> bool:
     return entry.kind in (Kind.KEY, Kind.TIMER, Kind.LINK) or is_state(entry, "entered", "asked")
 
 
-@law("L2", reads="entered, left, stayed")
+@law("L2", reads="entered, left, stayed, asked")
 def none_stays_and_a_state_moves(story: Story, patience: Patience) -> Iterator[Case]:
     """None stays; a state that is returned is entered, always, and the one before it left."""
-    expected, before = "", None
+    levels, left_at = Levels(), 0.0
     for entry in story.entries:
         if is_over(entry):
+            late = bool(levels.expected) and entry.at - left_at > patience.end
+            yield from [case(entry, f"{levels.expected} was never entered")] if late else []
             return
-        if is_state(entry, "entered"):
-            yield case(entry, _wrong_entering(entry, before, expected))
-        elif is_state(entry, "left", "stayed"):
-            gone = before is not None and is_state(before, "left")
-            yield case(entry, f"{entry.what} {text(entry, 'state')}, which was left" if gone else "")
-            expected = text(entry, "to")
-        elif is_state(entry, "asked") and before is not None and is_state(before, "left"):
-            yield case(entry, f"{text(before, 'to')} was never entered")
-        if is_state(entry, "entered", "left", "stayed"):
-            before = entry
-
-
-def _wrong_entering(entry: Entry, before: Entry | None, expected: str) -> str:
-    state = text(entry, "state")
-    if before is None:
-        return ""
-    if not is_state(before, "left"):
-        return f"{state} was entered, and {text(before, 'state')} was not left"
-    return "" if state == expected else f"{state} was entered in place of {expected}"
+        left_at = entry.at if is_state(entry, "left") else left_at
+        words = levels.read(entry)
+        if is_state(entry, "entered", "left", "stayed") or words:
+            yield case(entry, words)
 
 
 @law("L3", reads="run returned, left by run")
 def late_results_are_dropped(story: Story, patience: Patience) -> Iterator[Case]:
     """What run returns moves the call only while its own state lasts."""
-    for visit in story.visits:
-        returned: Entry | None = None
-        for entry in visit.entries:
-            if is_state(entry, "run returned"):
-                yield case(entry)
-                returned = entry if entry.details.get("visit") == visit.number else returned
-            elif is_state(entry, "left") and text(entry, "by") == "run":
-                own = returned is not None and text(returned, "to") == text(entry, "to")
-                yield case(entry, "" if own else f"{visit.state} was left by a result that is not its own")
+    levels, returned = Levels(), dict[object, str]()
+    for entry in story.entries:
+        if is_state(entry, "run returned"):
+            yield case(entry)
+            returned[entry.details.get("visit")] = text(entry, "to")
+        elif is_state(entry, "left") and text(entry, "by") == "run":
+            state = text(entry, "state")
+            visits = [level.details.get("visit") for level in levels.stack if text(level, "state") == state]
+            own = text(entry, "to") in [returned.get(visit) for visit in visits]
+            yield case(entry, "" if own else f"{state} was left by a result that is not its own")
+        levels.read(entry)
 
 
 @law("L4", reads="timer due; keys pressed and what became of them, run returned")

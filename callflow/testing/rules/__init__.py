@@ -16,6 +16,14 @@ from callflow.testing.rules.audio import (
     whole_blocks,
     within_the_lead,
 )
+from callflow.testing.rules.calls import (
+    answered_first,
+    applets_are_answered,
+    calls_told_apart,
+    closed_in_order,
+    pings_are_answered,
+    repeats_once,
+)
 from callflow.testing.rules.ends import (
     end_is_noticed,
     nothing_left,
@@ -113,8 +121,14 @@ SERVER = (
     first_start_counts,
     numbers_change_nothing,
     numbered_without_gaps,
+    calls_told_apart,
+    closed_in_order,
+    answered_first,
+    applets_are_answered,
+    repeats_once,
+    pings_are_answered,
 )
-"""R15 to R34, in order: what the server does."""
+"""R15 to R40, in order: what the server does."""
 
 ALL = EXOTEL + SERVER
 
@@ -129,7 +143,7 @@ def check(
     notice: float = 0.05,
     grace: float = 5.0,
 ) -> Verdict:
-    """Judge what passed on one connection.
+    """Judge what passed on one connection, or on several of one server.
 
     Args:
         log: What passed, and the facts that are known.
@@ -148,6 +162,10 @@ def check(
         raise ValueError(f"there is no rule {sorted(unknown)}; the rules are {ALL[0].id} to {ALL[-1].id}")
     limits = Limits(lead=lead, chunk_seconds=chunk_seconds, notice=notice, grace=grace)
     judged = tuple(rule for rule in rules if rule.id not in exempt)
-    cases = {rule.id: list(rule.examine(log, limits)) for rule in judged}
+    parts = log.connections()
+    cases = {
+        rule.id: [case for each in ([log] if rule.whole else parts) for case in rule.examine(each, limits)]
+        for rule in judged
+    }
     breaches = [Breach(rule, case.at, case.broken) for rule, found in cases.items() for case in found if case.broken]
     return Verdict(judged, tuple(breaches), {rule: len(found) for rule, found in cases.items()})

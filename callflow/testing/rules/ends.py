@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from callflow.session.inputs import Detached, EndCause, MarkDone, MarkFate, Over, Started
+from callflow.session.inputs import Detached, EndCause, MarkDone, MarkFate, Over, Resumed, Started
 from callflow.testing.rules.rule import ROUNDING, Case, Limits, rule
-from callflow.testing.wirelog import Entry, Side, TasksLeft, WireLog, name_of
+from callflow.testing.wirelog import RESTART, Closed, Entry, Side, TasksLeft, WireLog, name_of
 from callflow.wire.messages import Mark, Stop
 
 
@@ -22,7 +22,7 @@ def unique_marks(log: WireLog, limits: Limits) -> Iterator[Case]:
 @rule("R24", reads="marks sent and echoed, Started, MarkDone, stop, closes")
 def one_end_of_each_wait(log: WireLog, limits: Limits) -> Iterator[Case]:
     """Every wait for a mark ends exactly once: played, cleared, timed out, or stream ended."""
-    if not log.has(Started):
+    if not log.has(Started, Resumed):
         return
     sent, echoed, ended = dict[str, float](), set[str](), set[str]()
     for entry in log.entries:
@@ -68,8 +68,13 @@ def one_report_of_the_end(log: WireLog, limits: Limits) -> Iterator[Case]:
         before = None if end is None or end[0] > place else end[1]
         crossed = before is not None and at - before.at < log.crossing  # the report may not have known of it
         yield Case(at, "" if crossed else _wrong_cause(cause, before))
-    elif end is not None and log.has(Started) and not log.has(Detached):
+    elif end is not None and log.has(Started, Resumed) and not log.has(Detached) and not _goes_on(end[1]):
         yield Case(end[1].at, "the end was never reported")
+
+
+def _goes_on(end: Entry) -> bool:
+    """Whether the link was closed for another of the same call; then R35 judges."""
+    return end.side is Side.OUT and isinstance(end.what, Closed) and end.what.code == RESTART
 
 
 _LINK_CAUSES = frozenset({EndCause.PEER_GONE, EndCause.PROTOCOL, EndCause.TOO_BIG})

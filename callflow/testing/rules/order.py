@@ -5,9 +5,23 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Sequence
 
-from callflow.session.inputs import Audio, Frame, Pressed, SendClear, SendMark, SendMedia, Started
+from callflow.session.inputs import Audio, Frame, Pressed, Resumed, SendClear, SendMark, SendMedia, Started
 from callflow.testing.rules.rule import Case, Limits, rule
-from callflow.testing.wirelog import Closed, Entry, Malformed, OneWay, Opened, Queued, Side, WireLog, name_of
+from callflow.testing.wirelog import (
+    Asked,
+    Closed,
+    Entry,
+    Life,
+    Malformed,
+    OneWay,
+    Opened,
+    Ping,
+    Pong,
+    Queued,
+    Side,
+    WireLog,
+    name_of,
+)
 from callflow.wire.messages import Clear, Connected, Dtmf, Mark, Media, Outbound, Start, Unknown
 
 RUBBISH_IN_A_ROW = 50
@@ -22,7 +36,7 @@ def nothing_before_start(log: WireLog, limits: Limits) -> Iterator[Case]:
             return
         if entry.side is Side.IN or isinstance(entry.what, Queued):
             yield Case(entry.at)
-        elif entry.side is Side.OUT and not isinstance(entry.what, Opened | Closed):
+        elif entry.side is Side.OUT and not isinstance(entry.what, Life):
             yield Case(entry.at, f"{name_of(entry.what)} before start")
 
 
@@ -99,6 +113,8 @@ def rubbish_is_survived(log: WireLog, limits: Limits) -> Iterator[Case]:
             case Entry(at=at, side=Side.IN, what=Malformed() | Unknown() as what):
                 row, odd = (row + 1 if isinstance(what, Malformed) else 0), True
                 yield Case(at)
+            case Entry(what=Ping() | Pong() | Asked() | Opened()):
+                pass  # no message, so none that would end a row
             case Entry(side=Side.IN):
                 row, odd = 0, False
             case Entry(at=at, side=Side.OUT, what=Closed(code=1003 | 1007 as code)):
@@ -126,7 +142,7 @@ def first_start_counts(log: WireLog, limits: Limits) -> Iterator[Case]:
 @rule("R33", reads="sequence numbers that arrive, keys, Started, Pressed; Audio if the server notes it")
 def numbers_change_nothing(log: WireLog, limits: Limits) -> Iterator[Case]:
     """Duplicate, missing or decreasing sequence numbers change nothing, and nothing is reordered."""
-    if not log.has(Started):
+    if not log.has(Started, Resumed):
         return
     came = list(_came(log))
     numbers = [getattr(entry.what, "sequence_number", None) for entry in came]
@@ -147,7 +163,7 @@ def _came(log: WireLog) -> Iterator[Entry]:
     starts, end = log.starts(), log.end()
     for first, start in starts[:1]:
         for entry in log.entries[first : None if end is None else end[0]]:
-            numbered = not isinstance(entry.what, Connected | Malformed | Unknown | Opened)
+            numbered = not isinstance(entry.what, Connected | Malformed | Unknown | Life)
             if entry.side is Side.IN and numbered and getattr(entry.what, "stream_sid", "") in ("", start.stream_sid):
                 yield entry
 

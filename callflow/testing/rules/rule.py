@@ -30,6 +30,10 @@ class Limits:
     """How soon after the end no task of the call is left (R30)."""
     linger: float = 1.5
     """How soon after ``stop`` the connection ends (R14): "within about one second"."""
+    close: float = 7.0
+    """How soon after our close the transport is dropped (R36): the handshake, and time to read a fault's reason."""
+    answer: float = 2.0
+    """How soon Exotel's requests are answered (R38)."""
 
 
 class Kind(enum.Enum):
@@ -66,16 +70,20 @@ class Rule:
     """Whose rule it is: ``IN`` is Exotel's, ``OUT`` the server's."""
     reads: str
     """The entries that it looks at; without them it has no case."""
+    whole: bool = False
+    """Whether it looks at all connections of a log together; else at each by itself."""
     source: str = "exotel.md §9"
     examine: Examine = field(repr=False)
 
 
-def rule(number: str, *, reads: str, kind: Kind = Kind.HARD, side: Side = Side.OUT) -> Callable[[Examine], Rule]:
+def rule(
+    number: str, *, reads: str, kind: Kind = Kind.HARD, side: Side = Side.OUT, whole: bool = False
+) -> Callable[[Examine], Rule]:
     """Make a rule of a function; its sentence is the docstring."""
 
     def named(examine: Examine) -> Rule:
         sentence = inspect.getdoc(examine) or ""
-        return Rule(id=number, sentence=sentence, kind=kind, side=side, reads=reads, examine=examine)
+        return Rule(id=number, sentence=sentence, kind=kind, side=side, reads=reads, whole=whole, examine=examine)
 
     return named
 

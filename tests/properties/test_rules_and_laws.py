@@ -1,0 +1,53 @@
+"""The server keeps the rules of the wire and the laws in generated calls: lag, split segments, odd traffic.
+
+Every rule must have had its chance: the counts of how often each could have been broken are printed and asserted.
+"""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import Phase, given, settings
+
+from callflow import Flow
+from callflow.testing.rules import Verdict
+from tests.properties.scenes import Scene, judge, scenes
+
+BATCHES = (
+    ("talks", (), 80),
+    ("talks", ("R2", "R4"), 50),
+    ("talks", ("R7",), 25),
+    ("talks", ("R3", "R5", "R6", "R8", "R9", "R11"), 25),
+    ("listens", ("R2",), 20),
+    ("listens", (), 10),
+)
+"""Flow, rules that this Exotel breaks, examples. Apart, since no draw may take a rule's chance away."""
+
+ENOUGH = 20
+"""Times that each rule's premise must have held."""
+
+TO_COME = {"L13", "L14"}
+"""Laws of default moves and of sub-flows: these flows have none."""
+
+
+@pytest.mark.timeout(400)  # seconds; 210 calls, each with all its frames, traced for coverage on a busy machine
+def test_generated_calls_keep_every_rule_and_law_and_each_had_its_chance(flows: dict[str, Flow[None]]) -> None:
+    total = Verdict()
+
+    def batch(flow: str, breaks: tuple[str, ...], examples: int) -> None:
+        # Without the phase that explains: it traces every line of every call.
+        @settings(max_examples=examples, phases=[Phase.explicit, Phase.reuse, Phase.generate, Phase.shrink])
+        @given(scenes(flow, breaks))
+        def every_call(scene: Scene) -> None:
+            nonlocal total
+            verdict = judge(scene, flows[scene.flow])
+            total += verdict
+            assert verdict.breaches == ()
+
+        every_call()
+
+    for flow, breaks, examples in BATCHES:
+        batch(flow, breaks, examples)
+    print(total.table())
+
+    seldom = {rule.id for rule in total.rules if total.premises[rule.id] < ENOUGH}
+    assert seldom - TO_COME == set()
