@@ -57,7 +57,9 @@ class Fault:
 
 def looks_aside(original: Any, engine: Any, level: Level, handler: str, result: object) -> Any:
     """Take the next key that was typed ahead while a handler decides."""
-    engine._typed_ahead()
+    typed = engine._keypad.typed.take()
+    if typed is not None:
+        engine._journal(Kind.KEY, "taken", key=typed[0], state=level.name)
     return original(engine, level, handler, result)
 
 
