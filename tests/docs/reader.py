@@ -78,6 +78,8 @@ class Reader:
     network: MemoryNetwork = field(factory=MemoryNetwork)
     server_says: list[str] = field(factory=list)
     """What the flow prints, which stands in the server's terminal."""
+    server: Server | None = None
+    """The one that was started last."""
 
     def save(self, name: str, text: str) -> None:
         """Save a file."""
@@ -107,7 +109,8 @@ class Reader:
         module = Path(bound.arguments["flow"]).stem
         self.monkeypatch.setitem(vars(sys.modules[module]), "print", self.server_says.append)
         settings = load_settings(flags, {})
-        self.network.listen(started(flow, settings).connect, self.nursery)
+        self.server = started(flow, settings)
+        self.network.listen(self.server.connect, self.nursery)
         print(what_to_enter([flow], settings, settings.port))
 
     async def call(self, words: Sequence[str]) -> int:
@@ -141,7 +144,7 @@ def work_in(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Work in a folder; the flows of pages that are imported there are forgotten after the test."""
     monkeypatch.chdir(folder)
     monkeypatch.setattr(sys, "path", list(sys.path))
-    for page_module in ("clinic", "night", "shop"):
+    for page_module in ("clinic", "night", "shop", "pin"):
         monkeypatch.setitem(sys.modules, page_module, ModuleType(page_module))
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+import sys
 from pathlib import Path
 
 import pytest
@@ -102,3 +104,51 @@ async def test_a_call_arrives_where_the_table_says(
         nursery.cancel_scope.cancel()
 
     assert at == arrives
+
+
+# Ask for a PIN.
+
+PIN = HOW_TO / "ask-for-a-pin.md"
+NO_DIGITS = ("4129", "1111")
+
+
+async def test_a_pin_is_checked_once_though_the_line_was_lost_meanwhile(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], autojump_clock: MockClock
+) -> None:
+    save_all(PIN, folder)
+    async with reading(folder, monkeypatch, capsys) as reader:
+        await reader.do("./run serve pin.py")
+        for script in ("right", "lost_check"):
+            await reader.do(f"./run call {script} --prompts examples/bank_ivr/prompts")
+
+    assert sys.modules["pin"].bank.checks == 2
+
+
+def told_with(record: logging.LogRecord) -> dict[str, object]:
+    """Give what a log line has in its ``extra``: no moments and numbers of ``logging`` itself, which are any digits."""
+    plain = vars(logging.makeLogRecord({}))
+    return {name: value for name, value in vars(record).items() if name not in plain}
+
+
+async def test_no_digit_of_a_pin_is_in_anything_that_is_written(
+    folder: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    caplog: pytest.LogCaptureFixture,
+    autojump_clock: MockClock,
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    save_all(PIN, folder)
+    printed = ""
+    async with reading(folder, monkeypatch, capsys) as reader:
+        await reader.do("./run serve pin.py --feed")
+        for script in ("right", "wrong", "locked", "lost_check", "slow"):
+            printed += await reader.do(f"./run call {script} --prompts examples/bank_ivr/prompts")
+        assert reader.server is not None
+        kept = reader.server.registry.calls._journals.values()
+        journals = [entry.line() for journal in kept for entry in journal.entries]
+
+    own = [record for record in caplog.records if record.name.startswith("callflow")]
+    logged = [f"{record.getMessage()} {told_with(record)}" for record in own]
+    written = "\n".join([printed, *journals, *logged])
+    assert ([digits for digits in NO_DIGITS if digits in written], "•" in written) == ([], True)
