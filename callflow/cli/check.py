@@ -10,12 +10,12 @@ from types import TracebackType
 import msgspec
 from attrs import asdict, define, field
 
-from callflow.cli.flow_argument import NoSuchFlow, module_and_flows
 from callflow.cli.import_errors import explained, last_line_of_users, shown
 from callflow.errors import FlowDefinitionError
 from callflow.flow.checks.everything import check_module
 from callflow.flow.checks.finding import Finding, Place, finding_of
 from callflow.flow.checks.source import Sources
+from callflow.server.flow_argument import NoSuchFlow, module_and_flows
 
 CLEAN, FOUND, NOT_IMPORTED = 0, 1, 2
 """Exit codes: nothing to say, findings, and a FLOW that cannot be imported."""

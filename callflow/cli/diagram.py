@@ -8,8 +8,8 @@ from typing import Annotated
 
 import cyclopts
 
-from callflow.cli.flow_argument import load_flow
 from callflow.flow.drawing import Form, draw
+from callflow.server.flow_argument import load_flow
 
 DRAWN, STALE = 0, 1
 """Exit codes: drawn, or true; and no longer true, or a file that cannot be read or written."""

@@ -16,11 +16,11 @@ import trio
 
 from callflow.cli.app import run
 from callflow.cli.call import call
-from callflow.cli.flow_argument import load_flow
 from callflow.cli.logs import show_logs
 from callflow.cli.serve import answer, public_urls, say
 from callflow.errors import CallflowError
 from callflow.flow.flow import Flow
+from callflow.server.flow_argument import load_flow
 from callflow.server.flows import STREAM_PATH
 from callflow.server.serve import Server
 from callflow.server.settings import Settings, load_settings

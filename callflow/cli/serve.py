@@ -14,12 +14,12 @@ from typing import Any
 import attrs
 import trio
 
-from callflow.cli.flow_argument import NoSuchFlow, load_flows
 from callflow.cli.import_errors import explained
 from callflow.cli.logs import show_logs
 from callflow.errors import CallflowError, ListenError, SettingsError
 from callflow.flow.flow import Flow
 from callflow.server.admin import open_admin
+from callflow.server.flow_argument import NoSuchFlow, load_flows
 from callflow.server.flows import STREAM_PATH
 from callflow.server.listening import open_listeners, take_handed_down
 from callflow.server.notify import Notifier

@@ -14,7 +14,6 @@ import pytest
 
 from callflow import Flow, Hangup, SettingsError
 from callflow.cli import serve as serving
-from callflow.cli.flow_argument import NoSuchFlow
 from callflow.cli.serve import (
     SPARE_DESCRIPTORS,
     allow_descriptors,
@@ -24,6 +23,7 @@ from callflow.cli.serve import (
     serve,
     what_to_enter,
 )
+from callflow.server.flow_argument import NoSuchFlow
 from callflow.server.settings import Settings
 
 FLOW = "from callflow import Flow, Hangup\nclass Bye(Hangup[None]): ...\nbank = Flow('bank', start=Bye)\n"

@@ -23,9 +23,9 @@ from attrs import define, field, frozen
 from callflow import Flow
 from callflow.call.port import BytePort
 from callflow.cli.app import app
-from callflow.cli.flow_argument import load_flow
 from callflow.cli.serve import what_to_enter
 from callflow.line.memory import MemoryNetwork
+from callflow.server.flow_argument import load_flow
 from callflow.server.serve import Server
 from callflow.server.settings import Settings, load_settings
 from tests.server.asking import read_to_end

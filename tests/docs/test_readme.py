@@ -11,9 +11,9 @@ import pytest
 import trio
 from trio.testing import MockClock
 
-from callflow.cli.flow_argument import load_flow
 from callflow.line.memory import MemoryNetwork
 from callflow.line.telephone import place_call
+from callflow.server.flow_argument import load_flow
 from callflow.server.settings import Settings
 from tests.docs.reader import Asked, looks_like, reading, started, to_do, work_in
 from tests.test_docs import ROOT, blocks

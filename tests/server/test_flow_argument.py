@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from callflow import FlowDefinitionError
-from callflow.cli.flow_argument import NoSuchFlow, load_flow, load_flows
+from callflow.server.flow_argument import NoSuchFlow, load_flow, load_flows
 
 HEAD = "from callflow import Flow, Hangup\nclass Bye(Hangup[None]): ...\n"
 ONE = HEAD + "bank = Flow('one', start=Bye)\n"
