@@ -248,6 +248,7 @@ def _quoted(text: str) -> str:
 
 
 _NUMBER, _WITHIN, _GAP = r"\+?[0-9]{2,15}", _Time("within", "within"), _Time("gap", "gap")
+_FOR = _Time("at_least", "for")
 
 HEADER: Mapping[str, Slot] = {
     "from": _Text("caller", "NUMBER", _NUMBER, CALLER),
@@ -269,7 +270,7 @@ HEADER: Mapping[str, Slot] = {
 
 GRAMMAR: Mapping[str, tuple[type[Step], Sequence[Slot]]] = {
     "ring": (Ring, ()),
-    "hear": (Hear, (_Prompt(), _WITHIN, _Choice("ending", _members(Ending)))),
+    "hear": (Hear, (_Prompt(), _FOR, _WITHIN, _Choice("ending", _members(Ending)))),
     "keys": (Press, (_Keys(), _GAP)),
     "type": (Enter, (_Entry(), _GAP)),
     "play": (Play, (_Text("file", "FILE.wav", r".+\.wav", "hello.wav"),)),

@@ -14,6 +14,7 @@ from typing import assert_never
 from attrs import define, field
 
 from callflow.line.heard import HeardPrompt
+from callflow.line.playout import SAME
 from callflow.line.steps import Ending, Hear
 from callflow.line.transcript import Conversation
 
@@ -31,7 +32,7 @@ class Matcher:
     def find(self, step: Hear) -> bool:
         """Look for what *step* expects. If it was heard, the next line looks from there on."""
         heard = self.conversation.heard
-        place = next((at for at in self._places(step) if _ends_as_expected(step, heard[at])), None)
+        place = next((at for at in self._places(step) if _is_as_expected(step, heard[at])), None)
         if place is None:
             return False
         self._at, self._settled = place, step.ending is not None
@@ -59,7 +60,9 @@ class Matcher:
                 yield at
 
 
-def _ends_as_expected(step: Hear, heard: HeardPrompt) -> bool:
+def _is_as_expected(step: Hear, heard: HeardPrompt) -> bool:
+    if step.at_least is not None and heard.seconds < step.at_least - SAME:
+        return False
     match step.ending:
         case None:
             return True

@@ -1,7 +1,9 @@
 """Plays a call script on a telephone: does what the caller does, and holds the bot to what the script expects.
 
-Nothing here sleeps for luck: every step waits for its own condition, up to its own time. The first step that does not
-hold ends the call, and its outcome says which line it was, what was expected and what came.
+``play_script`` plays one from its first step to its last; ``open_player`` gives the player itself, for whoever thinks
+of the next step when the last one is done. Nothing here sleeps for luck: every step waits for its own condition, up to
+its own time. The first step of a script that does not hold ends the call, and its outcome says which line it was, what
+was expected and what came.
 
 Which prompt a ``hear`` line is about says ``callflow.line.matching``. ``state`` lines follow the flow's path in order;
 states between them may be left out.
@@ -10,8 +12,7 @@ states between them may be left out.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Awaitable, Callable, Iterator, Mapping
-from itertools import dropwhile
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from pathlib import Path
 from typing import TypeVar, assert_never
 
@@ -19,6 +20,7 @@ import trio
 from attrs import define, field, frozen
 
 from callflow.errors import CallEnded, NotAnswered, ScriptError
+from callflow.line.dialling import alone
 from callflow.line.ear import LINE_DELAY, Ear, Feed, Phone
 from callflow.line.heard import JOINT, HeardPrompt, utterances
 from callflow.line.matching import Matcher
@@ -136,56 +138,98 @@ async def play_script(
         In part. The telephone is left as it is; whoever placed the call hangs up.
     """
     check_answers(script, answers)
+    sounds = read_sounds(script)
+    async with open_player(
+        phone, recogniser=recogniser, answers=answers, sounds=sounds, surroundings=surroundings
+    ) as player:
+        outcomes = await _take_steps(player, script)
+    return Result(script=script, outcomes=tuple(outcomes), conversation=player.conversation)
+
+
+async def _take_steps(player: Player, script: Script) -> list[Outcome]:
+    """Take the steps up to the first that does not hold, then hang up."""
+    outcomes: list[Outcome] = []
+    for place, step in enumerate(script.steps):
+        comes_back = any(isinstance(later, Reconnect) for later in script.steps[place:])
+        outcomes.append(await player.take(step, comes_back=comes_back))
+        if not outcomes[-1].held:
+            break
+    if not player.phone.ended.is_set():
+        await player.take(HangUp())
+    return outcomes
+
+
+@contextlib.asynccontextmanager
+async def open_player(
+    phone: Phone,
+    *,
+    recogniser: Recogniser,
+    answers: Mapping[str, str],
+    sounds: Mapping[str, bytes],
+    surroundings: Surroundings = Surroundings(),
+) -> AsyncIterator[Player]:
+    """Listen on a telephone for the length of the block, and give the player that takes steps there.
+
+    Args:
+        phone: A telephone that was answered. It is left as it is at the end of the block.
+        recogniser: Knows the prompts, in the format of the line.
+        answers: What ``type $name`` types.
+        sounds: 16-bit PCM of what the caller may say, by the name that the step gives.
+        surroundings: As for ``play_script``.
+    """
     ear = Ear(phone, recogniser, feed=surroundings.feed, watch=surroundings.watch)
-    caller = _Caller(
-        script=script,
-        phone=phone,
-        answers=answers,
-        sounds=read_sounds(script),
-        ear=ear,
-        matcher=Matcher(ear.conversation),
-        surroundings=surroundings,
-    )
+    player = Player(phone=phone, answers=answers, sounds=sounds, ear=ear, surroundings=surroundings)
     try:
-        async with trio.open_nursery() as nursery:
-            nursery.start_soon(ear.listen)
-            if surroundings.feed is not None:
-                nursery.start_soon(ear.read_along, surroundings.feed)
-            outcomes = await caller.take_steps()
-            nursery.cancel_scope.cancel()
+        with alone():
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(ear.listen)
+                if surroundings.feed is not None:
+                    nursery.start_soon(ear.read_along, surroundings.feed)
+                yield player
+                nursery.cancel_scope.cancel()
     finally:
         ear.finish()
-    return Result(script=script, outcomes=tuple(outcomes), conversation=ear.conversation)
 
 
-@define(kw_only=True)
-class _Caller:
-    """Takes the steps of a script, one after another. A step's method says what came instead, or nothing."""
+@define(kw_only=True, eq=False)
+class Player:
+    """A caller who takes steps, one after another. Made by ``open_player``."""
 
-    script: Script
     phone: Phone
     answers: Mapping[str, str]
     sounds: Mapping[str, bytes]
     ear: Ear
-    matcher: Matcher
     surroundings: Surroundings
+    matcher: Matcher = field(init=False)
     reached: int = field(init=False, default=0)
     """How many states ``state`` lines have passed."""
 
-    async def take_steps(self) -> list[Outcome]:
-        """Take the steps up to the first that does not hold, then hang up."""
-        outcomes: list[Outcome] = []
-        for step in self.script.steps:
-            start = self.phone.now
-            came = await self._take(step)
-            outcomes.append(Outcome(step=step, start=start, end=self.phone.now, came=came))
-            if came:
-                break
-        if not self.phone.ended.is_set():
-            await self._hang_up(HangUp())
-        return outcomes
+    def __attrs_post_init__(self) -> None:
+        self.matcher = Matcher(self.ear.conversation)
 
-    async def _take(self, step: Step) -> str:  # noqa: PLR0911, PLR0912 - one row a verb
+    @property
+    def conversation(self) -> Conversation:
+        """The call as far as it has come."""
+        return self.ear.conversation
+
+    async def take(self, step: Step, *, comes_back: bool = False) -> Outcome:
+        """Take one step.
+
+        Args:
+            step: What to do or to expect. Of a ``ring`` nothing is left to do.
+            comes_back: Of a ``drop``: whether a ``reconnect`` will follow, so that the caller stays on the telephone.
+
+        Returns:
+            What became of it, which also tells what came instead of what was expected.
+
+        Cancellation:
+            In part.
+        """
+        start = self.phone.now
+        came = await self._take(step, comes_back=comes_back)
+        return Outcome(step=step, start=start, end=self.phone.now, came=came)
+
+    async def _take(self, step: Step, *, comes_back: bool) -> str:  # noqa: PLR0911, PLR0912 - one row a verb
         match step:
             case Ring():
                 return ""
@@ -205,8 +249,10 @@ class _Caller:
                 return await self._reach(step)
             case Quiet():
                 return await self._quiet(step)
-            case HangUp() | Drop():
-                return await self._hang_up(step)
+            case HangUp():
+                return await self._leave(step)
+            case Drop():
+                return await self._leave(step, comes_back=comes_back)
             case Reconnect() | TakeOver():
                 return await self._come_back(step)
             case Deafen() | SendOdd():
@@ -236,21 +282,17 @@ class _Caller:
         with self._doing(Deed(step, self.phone.now)):
             return await self._do(self.phone.play(self.sounds[step.file]))
 
-    async def _hang_up(self, step: HangUp | Drop) -> str:
+    async def _leave(self, step: HangUp | Drop, *, comes_back: bool = False) -> str:
         if self.phone.ended.is_set():  # the bot was first, and that is as good
             return ""
         with self._doing(Deed(step, self.phone.now)):
             if isinstance(step, HangUp):
                 await self.phone.hang_up()
-            elif self._comes_back_after(step):
+            elif comes_back:
                 self.phone.lose()
             else:
                 self.phone.drop()
         return ""
-
-    def _comes_back_after(self, drop: Drop) -> bool:
-        rest = dropwhile(lambda step: step is not drop, self.script.steps)
-        return any(isinstance(step, Reconnect) for step in rest)
 
     async def _come_back(self, step: Reconnect | TakeOver) -> str:
         with self._doing(Deed(step, self.phone.now)):

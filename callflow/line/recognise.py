@@ -55,7 +55,12 @@ def read_prompts(folder: Path, rate: int) -> list[Prompt]:
     Raises:
         AudioError: A file is not what the line can play.
     """
-    library = PromptLibrary.load(folder, rate)
+    return prompts_in(PromptLibrary.load(folder, rate))
+
+
+def prompts_in(library: PromptLibrary) -> list[Prompt]:
+    """Give the prompts that a flow's library holds, in the order of their names."""
+    folder = library.folder
     files = [path.relative_to(folder) for path in sorted(folder.rglob("*")) if path.suffix.lower() == ".wav"]
     return [_prompt(library, file) for file in files if not any(part.startswith(".") for part in file.parts)]
 

@@ -62,6 +62,8 @@ class Hear:
     spoken: bool = False
     within: float | None = None
     """Seconds from the step's begin; the player's default if None."""
+    at_least: float | None = None
+    """Seconds of the prompt that have to be heard; of words that go over several prompts, of the last of them."""
     ending: Ending | None = None
     line: int = _line()
 

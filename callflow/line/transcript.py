@@ -189,7 +189,9 @@ def expected(step: Step) -> str:
     match step:
         case Hear():
             words = "the words " if step.spoken else ""
-            return f'to hear {words}"{step.prompt}"{_ENDINGS[step.ending]} within {_within(step.within, HEAR_WITHIN)}'
+            long = "" if step.at_least is None else f" for {step.at_least:g} s"
+            what = f'{words}"{step.prompt}"{long}{_ENDINGS[step.ending]}'
+            return f"to hear {what} within {_within(step.within, HEAR_WITHIN)}"
         case Reach():
             return f"state {step.name} within {_within(step.within, STATE_WITHIN)}"
         case Quiet():

@@ -6,7 +6,7 @@ chance decides is decided by the ``Circumstances``, so that the same ones and th
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from random import Random
 from typing import Any
 
@@ -19,6 +19,7 @@ from callflow.call.record import CallRecord
 from callflow.flow.flow import Flow
 from callflow.line.memory import Conditions, MemoryNetwork
 from callflow.line.profile import Profile
+from callflow.line.steps import Header, Network
 from callflow.line.telephone import Telephone, place_call
 from callflow.server.serve import Server
 from callflow.server.settings import Settings
@@ -26,6 +27,15 @@ from callflow.session.timing import Timing
 
 FOLDED = Profile(keeps_sending_silence=False)
 """An Exotel that sends nothing while the caller is silent: an hour of waiting costs no messages."""
+
+
+CONDITIONS: Mapping[Network, Conditions] = {
+    Network.SMOOTH: Conditions(),
+    Network.SPLIT: Conditions(split=True),
+    Network.PARTIAL: Conditions(partial_sends=True, would_block=0.2),
+    Network.ROUGH: Conditions(split=True, partial_sends=True, would_block=0.2),
+}
+"""What the networks of a script's header are."""
 
 
 @frozen(kw_only=True)
@@ -40,6 +50,16 @@ class Circumstances:
     """Of every connection."""
     profile: Profile = FOLDED
     """Which Exotel calls."""
+
+    @classmethod
+    def of(cls, header: Header) -> Circumstances:
+        """Give those that a script's header asks for. What it says nothing of is as in every run without a word."""
+        return cls(
+            seed=header.seed or 0,
+            order=header.order or 0,
+            conditions=attrs.evolve(CONDITIONS[header.network], lag=header.lag),
+            profile=attrs.evolve(header.profile, keeps_sending_silence=False),
+        )
 
 
 @define(eq=False)

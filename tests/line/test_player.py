@@ -9,14 +9,20 @@ import pytest
 import trio
 
 from callflow.errors import AudioError, ScriptError
+from callflow.line.player import open_player
+from callflow.line.recognise import Recogniser
+from callflow.line.script import parse
 from tests.line.lines import (
     BALANCE,
     MENU,
+    PCM,
+    PROMPTS,
     THOUSAND,
     TWELVE,
     WELCOME,
     Line,
     States,
+    bank,
     bank_without_menu,
     failure,
     play,
@@ -49,6 +55,18 @@ async def test_a_prompt_is_heard_to_its_end(autojump_clock: trio.testing.MockClo
     result = await play("hear welcome complete\n")
 
     assert (result.failure, 2.0 <= result.outcomes[0].end < 2.1) == ("", True)
+
+
+async def test_so_much_of_a_prompt_is_heard(autojump_clock: trio.testing.MockClock) -> None:
+    result = await play("hear welcome for 1.2s\n")
+
+    assert (result.failure, 1.2 <= result.outcomes[0].end < 1.3) == ("", True)
+
+
+async def test_a_prompt_that_is_too_short_is_not_heard_for_so_long(autojump_clock: trio.testing.MockClock) -> None:
+    assert (await failure("hear welcome for 2.5s within 3s\n")).startswith(
+        'bank.call:1: expected to hear "welcome" for 2.5 s within 3 s; heard "welcome" at 0.0 s'
+    )
 
 
 async def test_a_prompt_that_a_key_stopped_is_heard_cut(autojump_clock: trio.testing.MockClock) -> None:
@@ -106,6 +124,27 @@ async def test_a_prompt_from_before_the_key_does_not_count_after_it(autojump_clo
     script = "wait 3s\nkeys 1\nhear welcome within 1s\n"
 
     assert await failure(script) != ""
+
+
+# Step by step.
+
+
+async def test_steps_are_taken_one_at_a_time(autojump_clock: trio.testing.MockClock) -> None:
+    line = Line()
+    hear, press, other = parse("hear welcome\nkeys 1\nhear menu within 1s\n").steps
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(line.hear)
+        nursery.start_soon(bank, line)
+        async with open_player(line, recogniser=Recogniser(PROMPTS, PCM), answers={}, sounds={}) as player:
+            outcomes = [await player.take(step) for step in (hear, press, other)]
+        nursery.cancel_scope.cancel()
+
+    heard = player.conversation.heard
+    assert ([outcome.held for outcome in outcomes], heard[0].name, heard[0].cut) == (
+        [True, True, False],
+        "welcome",
+        True,
+    )
 
 
 # Acting.

@@ -59,6 +59,7 @@ def refusal(text: str) -> str:
         ("hear welcome", Hear(prompt="welcome")),
         ("hear hi/welcome.wav", Hear(prompt="hi/welcome")),
         ('hear "twelve thousand" within 3s', Hear(prompt="twelve thousand", spoken=True, within=3.0)),
+        ("hear menu for 0.4s within 2s", Hear(prompt="menu", at_least=0.4, within=2.0)),
         ("hear menu within 2.5 s cut", Hear(prompt="menu", within=2.5, ending=Ending.CUT)),
         ("hear menu complete within 300ms", Hear(prompt="menu", within=0.3, ending=Ending.COMPLETE)),
         ("keys 12#", Press(digits="12#")),
@@ -202,7 +203,7 @@ acts: st.SearchStrategy[Step] = st.one_of(
 )
 expectations: st.SearchStrategy[Step] = st.one_of(
     st.builds(Hear, prompt=words, spoken=st.just(True), within=maybe_times, ending=st.none() | st.sampled_from(Ending)),
-    st.builds(Hear, prompt=st.from_regex(r"[\w/-]{1,12}", fullmatch=True), within=maybe_times),
+    st.builds(Hear, prompt=st.from_regex(r"[\w/-]{1,12}", fullmatch=True), at_least=maybe_times, within=maybe_times),
     st.builds(Wait, seconds=times),
     st.builds(Reach, name=names, within=maybe_times),
 )

@@ -222,6 +222,7 @@ def test_expectations_are_counted_apart_from_deeds() -> None:
     ("step", "words"),
     [
         (Hear(prompt="twelve", spoken=True), 'to hear the words "twelve" within 10 s'),
+        (Hear(prompt="menu", at_least=0.4), 'to hear "menu" for 0.4 s within 10 s'),
         (Hear(prompt="menu", ending=Ending.COMPLETE), 'to hear "menu" to its end within 10 s'),
         (Hear(prompt="menu", ending=Ending.CUT, within=0.5), 'to hear "menu" cut off within 0.5 s'),
         (Reach(name="Menu"), "state Menu within 5 s"),

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import pytest
 import trio
+from attrs import evolve
 from trio.testing import MockClock
 
 from callflow import Call, Flow, Hangup, Say
 from callflow.errors import NotAnswered
 from callflow.line.memory import Conditions
+from callflow.line.script import parse
 from callflow.server.settings import Settings
 from callflow.session.inputs import EndCause
 from callflow.testing.seeding import task_order
-from callflow.testing.stage import Circumstances, Stage
+from callflow.testing.stage import FOLDED, Circumstances, Stage
 from tests.call.stage import write_prompts
 
 
@@ -67,6 +69,14 @@ def test_the_same_circumstances_give_the_same_call(hello: Flow[None]) -> None:
     here = Circumstances(seed=7, order=3, conditions=ROUGH)
 
     assert trace(hello, here) == trace(hello, here)
+
+
+def test_a_script_s_header_says_the_circumstances() -> None:
+    header = parse("seed 7\norder 3\nlag 50ms\nechoes late\nnetwork rough\nhangup\n").header
+
+    assert Circumstances.of(header) == Circumstances(
+        seed=7, order=3, conditions=ROUGH, profile=evolve(FOLDED, echoes_cleared_marks="late")
+    )
 
 
 def test_another_seed_gives_another_call(hello: Flow[None]) -> None:
