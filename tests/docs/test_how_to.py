@@ -10,8 +10,8 @@ import pytest
 import trio
 from trio.testing import MockClock
 
-from callflow.cli.flow_argument import load_flow
 from callflow.line import MemoryNetwork, passthru, place_call
+from callflow.server.flow_argument import load_flow
 from callflow.server.settings import Settings
 from tests.docs.reader import Asked, looks_like, reading, started, to_do, work_in
 from tests.docs.tables import code, tables

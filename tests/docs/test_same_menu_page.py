@@ -11,8 +11,8 @@ from attrs import frozen
 from trio.testing import MockClock
 
 from callflow.call.journal import Entry, Kind
-from callflow.cli.flow_argument import load_flow
 from callflow.line import MemoryNetwork, place_call
+from callflow.server.flow_argument import load_flow
 from callflow.server.settings import Settings
 from tests.call.stage import QUIET, tone
 from tests.docs.reader import started, to_do, work_in
