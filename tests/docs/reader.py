@@ -8,10 +8,11 @@ from __future__ import annotations
 import contextlib
 import re
 import runpy
+import shlex
 import sys
 from collections.abc import AsyncIterator, Iterator, Sequence
 from fnmatch import fnmatchcase
-from itertools import groupby
+from itertools import groupby, pairwise
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -24,6 +25,7 @@ from callflow import Flow
 from callflow.call.port import BytePort
 from callflow.cli.app import app
 from callflow.cli.serve import what_to_enter
+from callflow.line.dialling import authorization
 from callflow.line.memory import MemoryNetwork
 from callflow.server.flow_argument import load_flow
 from callflow.server.serve import Server
@@ -90,15 +92,15 @@ class Reader:
     async def do(self, words: str) -> str:
         """Carry a command out; return what it prints."""
         self.capsys.readouterr()
-        match words.split():
+        match shlex.split(words):
             case ["python3", script]:
                 runpy.run_path(script)
             case ["../run" | "./run", "serve", *rest]:
                 self.serve(rest)
             case ["../run" | "./run", "call", *rest]:
                 await self.call(rest)
-            case ["curl", *_, url]:
-                print(await self.ask(url))
+            case ["curl", *rest]:
+                print(await self.ask(rest))
         return "".join(self.capsys.readouterr())
 
     def serve(self, words: Sequence[str]) -> None:
@@ -108,7 +110,8 @@ class Reader:
         flow = load_flow(bound.arguments["flow"])
         module = Path(bound.arguments["flow"]).stem
         self.monkeypatch.setitem(vars(sys.modules[module]), "print", self.server_says.append)
-        settings = load_settings(flags, {})
+        file = Path("callflow.toml")
+        settings = load_settings(flags, {}, file if file.exists() else None)
         self.server = started(flow, settings)
         self.network.listen(self.server.connect, self.nursery)
         print(what_to_enter([flow], settings, settings.port))
@@ -120,11 +123,17 @@ class Reader:
         code: int = await command(*bound.args, **bound.kwargs)
         return code
 
-    async def ask(self, url: str) -> str:
-        """Ask whatever is served for something; give its answer, head and body."""
-        target = url.strip("'").partition("127.0.0.1:8080")[2]
+    async def ask(self, words: Sequence[str]) -> str:
+        """Ask whatever is served for something, as curl does; give its answer, head and body."""
+        given = dict(pairwise(words))
+        lines = [f"{name}: {value}" for name, value in authorization(given.get("-u"))]
+        body = given.get("-d", "").encode()
+        if body:
+            lines += ["Content-Type: application/x-www-form-urlencoded", f"Content-Length: {len(body)}"]
+        target = words[-1].partition("127.0.0.1:8080")[2]
+        head = [f"{'POST' if body else 'GET'} {target} HTTP/1.1", "Host: 127.0.0.1:8080", *lines, "", ""]
         port = await self.network.dial()
-        port.try_send(f"GET {target} HTTP/1.1\r\nHost: 127.0.0.1:8080\r\n\r\n".encode())
+        port.try_send("\r\n".join(head).encode() + body)
         answer = await read_to_end(port)
         port.close()
         return answer.decode().replace("\r\n", "\n")
@@ -144,7 +153,7 @@ def work_in(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Work in a folder; the flows of pages that are imported there are forgotten after the test."""
     monkeypatch.chdir(folder)
     monkeypatch.setattr(sys, "path", list(sys.path))
-    for page_module in ("clinic", "night", "shop", "pin"):
+    for page_module in ("clinic", "night", "shop", "pin", "line"):
         monkeypatch.setitem(sys.modules, page_module, ModuleType(page_module))
 
 

@@ -13,11 +13,12 @@ from trio.testing import MockClock
 from callflow.line import MemoryNetwork, passthru, place_call
 from callflow.server.flow_argument import load_flow
 from callflow.server.settings import Settings
-from tests.docs.reader import Asked, looks_like, reading, started, to_do, work_in
+from tests.docs.reader import Asked, Reader, looks_like, reading, started, to_do, work_in
 from tests.docs.tables import code, tables
 from tests.test_docs import ROOT
 
 HOW_TO = ROOT / "docs" / "how-to"
+LOG_PAGE = ROOT / "docs" / "reference" / "log-and-journal.md"
 DONE = [page for page in sorted(HOW_TO.glob("*.md")) if any(isinstance(step, Asked) for step in to_do(page))]
 
 
@@ -46,6 +47,47 @@ async def test_every_command_prints_what_the_page_says(
                 differs.append((step.words, printed, step.printed))
 
     assert differs == []
+
+
+# Connect it to Exotel.
+
+CONNECT = HOW_TO / "connect-it-to-exotel.md"
+
+
+async def do_all(page: Path, reader: Reader) -> None:
+    """Do what a page says, whatever it prints."""
+    for step in to_do(page):
+        if isinstance(step, Asked):
+            await reader.do(step.words)
+        else:
+            reader.save(*step)
+
+
+async def test_a_status_callback_reaches_the_flow(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], autojump_clock: MockClock
+) -> None:
+    async with reading(folder, monkeypatch, capsys) as reader:
+        await do_all(CONNECT, reader)
+
+    assert reader.server_says == ["c7 is over: no-answer"]
+
+
+async def test_keys_of_a_gather_reach_the_call_without_their_quotes(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], autojump_clock: MockClock
+) -> None:
+    async with reading(folder, monkeypatch, capsys) as reader:
+        await do_all(CONNECT, reader)
+        assert reader.server is not None
+
+    assert reader.server.registry.announced("c4")["wish"] == "5"
+
+
+def test_what_is_refused_has_the_kinds_of_the_log_page() -> None:
+    [symptoms] = [table for table in tables(CONNECT) if table.columns[0] == "what you hear or see"]
+    kinds = {code(cell)[2] for cell in symptoms.column("what you hear or see") if cell.startswith("`call refused`")}
+    [told] = [row for table in tables(LOG_PAGE) for row in table.rows if "`call refused`" in row]
+
+    assert (kinds - set(code(told[-1])), len(kinds)) == (set(), 4)
 
 
 # Send a call to a person.
