@@ -18,13 +18,15 @@ from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 import trio
-from attrs import define, evolve, field, frozen
+from attrs import define, evolve, field
 
+from callflow.call.accepted import LineSettings, Socket
+from callflow.call.afterwards import run_after
+from callflow.call.beginning import line_of, parameters_of
 from callflow.call.driver import Driver
-from callflow.call.engine import Engine, LastWords
-from callflow.call.handlers import run_after
+from callflow.call.engine import Engine
 from callflow.call.journal import Kind
-from callflow.call.link import Link
+from callflow.call.last_words import LastWords
 from callflow.call.live import LiveCall
 from callflow.call.mailbox import Posted
 from callflow.call.reader import read, read_opening
@@ -41,50 +43,13 @@ from callflow.session.inputs import (
     Verdict,
 )
 from callflow.session.table import LIVE
-from callflow.session.timing import Timing
-from callflow.wire.audio import known_encoding, line_format
 from callflow.wire.messages import Start
-from callflow.wire.parameters import RATE_NAMES, TOKEN_PARAMETER, merge_parameters
 
 logger = logging.getLogger("callflow.call")
 
 
 WARNING = 60.0
 """Seconds before the longest time of a call at which its flow is told; a shorter call is not."""
-
-
-@frozen(kw_only=True)
-class LineSettings:
-    """What a call needs to know of the server's settings."""
-
-    timing: Timing = Timing()
-    codec: str = "auto"
-    """``auto``, ``pcm16`` or ``mulaw`` (ruling on codecs)."""
-    low_latency: bool = False
-    """20 ms chunks and a lead of 0.16 s in place of 200 ms and 0.4 s."""
-    counters: bool = True
-    """Number our messages (D8)."""
-
-
-def _nobody_counts() -> None:
-    """Stand in where nobody counts sockets."""
-
-
-@frozen(kw_only=True, eq=False)
-class Socket:
-    """What the upgrade said."""
-
-    link: Link
-    rate: int | None = None
-    """``sample-rate`` of the stream URL, in hertz."""
-    parameters: Mapping[str, str]
-    """Its query."""
-    shown: str | None = None
-    """The ``CallSid`` whose token it showed."""
-    closed: Callable[[], None] = _nobody_counts
-    """Called when the link is closed for good; the call may go on without it."""
-    reading: trio.CancelScope = field(factory=trio.CancelScope, init=False)
-    """Cancelled when the call has no more use for the link; then it is closed in order."""
 
 
 Screen = Callable[[Start, Socket], str | None]
@@ -182,7 +147,7 @@ class CallTask:
             to answer; say ``hang_up`` first and give it that.
         """
         driver, link = self.driver, self.socket.link
-        driver.journal.add(trio.current_time(), Kind.LINK, "accepted", peer=link.peer)
+        driver.note(Kind.LINK, "accepted", peer=link.peer)
         try:
             async with trio.open_nursery() as nursery, trio.open_nursery() as actors:
                 actors.start_soon(driver.deadlines.run, name=f"timer {self.call_id}")
@@ -255,7 +220,7 @@ class CallTask:
     @property
     def may_go_on(self) -> bool:
         """Whether another link may take the place of this call's: it has begun, is not over, and resumes."""
-        return self.start is not None and self.driver.ended_at is None and self.driver.session.resumes
+        return self.start is not None and not self.driver.is_over and self.driver.session.resumes
 
     async def falls_silent(self, seconds: float) -> bool:
         """Ping the call's link; say whether it gave no sign of life in so many seconds, and so may be taken over.
@@ -340,7 +305,7 @@ class CallTask:
             self._gave_way_to.hang_up(*end)  # nobody reads its link any more
         if self._begins_nothing:
             return
-        if self.driver.ended_at is None:
+        if not self.driver.is_over:
             self.hang_up(*end)
         self.driver.deadlines.stop_all()
         if self.engine is not None and self.record is None:
@@ -373,9 +338,7 @@ class CallTask:
 
     def _adopt(self, start: Start) -> None:
         """Speak on the link that ``start`` came on."""
-        form = start.media_format
-        line = line_format(self.settings.codec, form.encoding, form.sample_rate, self.socket.rate)
-        self._warn(form.encoding, form.sample_rate)
+        line = line_of(start, self.socket, self.settings.codec, self.driver)
         self.driver.adopt(self.socket.link, line, start, counters=self.settings.counters)
 
     def _detached(self) -> None:
@@ -410,24 +373,12 @@ class CallTask:
             call_sid=start.call_sid,
             caller=start.caller,
             called=start.called,
-            parameters=self._parameters(start),
+            parameters=parameters_of(start, self.socket, self.driver.connected),
             passthru=self.announced(start.call_sid),
             previous=self.previous(start),
         )
         low_latency = self.settings.low_latency
         return LiveCall(self.flow, self.driver, self.call_id, started, self.chance, low_latency=low_latency)
-
-    def _parameters(self, start: Start) -> dict[str, str]:
-        merged = merge_parameters(start=start.parameters, connected=self.driver.connected, url=self.socket.parameters)
-        if self.socket.shown is not None:
-            merged.pop(TOKEN_PARAMETER, None)  # Exotel hands the URL's query back, and this part of it is a secret
-        return {name: text for name, text in merged.items() if name not in RATE_NAMES}
-
-    def _warn(self, encoding: str, rate: int | None) -> None:
-        if not known_encoding(encoding):
-            self.driver.journal.add(trio.current_time(), Kind.ODD, "encoding", encoding=encoding[:64])
-        if rate is not None and self.socket.rate is not None and rate != self.socket.rate:
-            self.driver.journal.add(trio.current_time(), Kind.ODD, "rate", start=rate, url=self.socket.rate)
 
     def _names(self, start: Start) -> dict[str, str]:
         return {"call_id": self.call_id, "call_sid": start.call_sid, "stream_sid": start.stream_sid}
@@ -452,18 +403,8 @@ class CallTask:
             late_messages=self._late,
             told_by=self._told_by,
         )
-        journal = self.driver.journal
-        journal.closed = True
-        by = self.record.ended_by.value
+        self.driver.journal.closed = True
         self.left = self._left()
-        journal.add(trio.current_time(), Kind.END, "ended", cause=self.record.cause.value, by=by)
+        by = self.record.ended_by.value
+        self.driver.note(Kind.END, "ended", cause=self.record.cause.value, by=by)
         self.recorded(self.record)
-
-
-def is_same(one: Start, other: Start) -> bool:
-    """Say whether two ``start`` are of the same call: the same ``CallSid``, account and numbers."""
-    return _identity(one) == _identity(other)
-
-
-def _identity(start: Start) -> tuple[str, str, str, str]:
-    return (start.call_sid, start.account_sid, start.caller, start.called)

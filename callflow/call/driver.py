@@ -12,9 +12,11 @@ from typing import assert_never
 import trio
 
 from callflow.call.delays import Delays
+from callflow.call.entries import UNWRITTEN, describe
 from callflow.call.journal import Journal, Kind
 from callflow.call.link import Link
 from callflow.call.mailbox import KeyCame, Mailbox, PlaybackSettled
+from callflow.call.taps import Taps
 from callflow.call.timer import Deadlines
 from callflow.call.writer import Writer
 from callflow.errors import LocalProtocolError
@@ -32,8 +34,6 @@ from callflow.session.inputs import (
     Pressed,
     Quiet,
     Resumed,
-    SendClear,
-    SendMark,
     SendMedia,
     Started,
     StartOver,
@@ -48,13 +48,7 @@ from callflow.session.table import kind_of
 from callflow.session.timing import Timing
 from callflow.wire.audio import AudioFormat, WholeSamples
 from callflow.wire.exotel import Outgoing
-from callflow.wire.messages import Clear, Connected, Dtmf, Mark, Media, Start, Stop
-
-UNTAPPED = 1.0
-"""Seconds of a call in which audio is kept for a tap: ``start`` and the first audio may come in one segment."""
-
-UNTAPPED_BYTES = 48_000
-"""As much as comes in that time at the highest rate."""
+from callflow.wire.messages import Connected, Dtmf, Media, Start
 
 
 class Driver:
@@ -96,10 +90,7 @@ class Driver:
         """Called inside the reader's step for each key before it is posted: cuts what the key may cut, and says whether
         the key is for the flow at all."""
         self._oddities: set[str] = set()
-        self.taps: tuple[Callable[[bytes], None], ...] = ()
-        """All who get the caller's audio now: first those of the call, then those of the state."""
-        self._call_taps: tuple[Callable[[bytes], None], ...] = ()
-        self._untapped: list[bytes] | None = []
+        self.taps = Taps()
         self.connected: Mapping[str, str] = {}
         """Custom parameters that came with ``connected`` (D12)."""
         self.messages_in = 0
@@ -127,9 +118,14 @@ class Driver:
         return (self.ended_at if self._detached_at is None else self._detached_at) - self.started_at
 
     @property
+    def is_over(self) -> bool:
+        """Whether the call is over and nothing more can be sent."""
+        return self.ended_at is not None
+
+    @property
     def is_detached(self) -> bool:
         """Whether the call has no link and waits for one."""
-        return self._detached_at is not None and self.ended_at is None
+        return self._detached_at is not None and not self.is_over
 
     # What comes in.
 
@@ -142,7 +138,7 @@ class Driver:
         outcome = self.session.feed(event)
         if outcome.verdict is Verdict.REFUSED:
             raise LocalProtocolError(kind_of(event).value, self.session.state.value)
-        self._note(event, outcome.verdict)
+        self._note_input(event, outcome.verdict)
         if isinstance(event, Connected) and outcome.verdict is Verdict.MOVED:
             self.connected = event.parameters
         for frame in outcome.frames:
@@ -171,41 +167,8 @@ class Driver:
 
     def _take_audio(self, payload: bytes) -> None:
         self.media_in += 1
-        if not self.taps and self._untapped is None:
-            return
-        audio = payload if self.raw else self._whole.feed(payload)
-        if self._untapped is not None:
-            self._keep_untapped(self._untapped, audio)
-        for tap in self.taps:
-            tap(audio)
-
-    def _keep_untapped(self, kept: list[bytes], audio: bytes) -> None:
-        """Keep what comes before the first state can have a tap; a flow that has none soon gets none of it."""
-        if self.seconds > UNTAPPED:
-            self._untapped = None
-        elif sum(map(len, kept)) + len(audio) <= UNTAPPED_BYTES:
-            kept.append(audio)
-
-    def add_tap(self, tap: Callable[[bytes], None]) -> None:
-        """Have *tap* called with the caller's audio; the first one of a call also gets what came before it."""
-        self.taps = (*self.taps, tap)
-        missed, self._untapped = self._untapped, None
-        for audio in missed or ():
-            tap(audio)
-
-    def add_late_tap(self, tap: Callable[[bytes], None]) -> None:
-        """Have *tap* called with the caller's audio from now on; nobody gets what came before it any more."""
-        self._untapped = None
-        self.add_tap(tap)
-
-    def listen(self, tap: Callable[[bytes], None]) -> None:
-        """Have *tap* called with the caller's audio for as long as the call lives, before any tap of a state."""
-        self.taps = (*self._call_taps, tap, *self.taps[len(self._call_taps) :])
-        self._call_taps = (*self._call_taps, tap)
-
-    def drop_taps(self) -> None:
-        """Take the taps of the state off: it was left."""
-        self.taps = self._call_taps
+        if self.taps.want_audio:
+            self.taps.take(payload if self.raw else self._whole.feed(payload), self.seconds)
 
     # The link.
 
@@ -224,7 +187,7 @@ class Driver:
 
     def hang_up(self, cause: EndCause, code: int = 1000) -> None:
         """End the call from our side; without effect when it is over."""
-        if self.ended_at is None:
+        if not self.is_over:
             self.feed(Hangup(cause, code))
 
     # What the outcome says.
@@ -253,12 +216,12 @@ class Driver:
             case Resumed():
                 self._resumed(told.start, now)
             case Quiet() | StartOver():
-                self.journal.add(now, Kind.LINK, type(told).__name__.lower())
+                self.note(Kind.LINK, type(told).__name__.lower())
             case _:
                 assert_never(told)
 
     def _pressed(self, key: Dtmf, now: float) -> None:
-        self.journal.add(now, Kind.KEY, "pressed")
+        self.note(Kind.KEY, "pressed")
         generation = self.ledger.generation
         is_for_flow = self.before_key(key, now)
         if self.ledger.generation != generation:
@@ -276,7 +239,7 @@ class Driver:
         self.settle(settled)
 
     def _detached(self, now: float) -> None:
-        self.journal.add(now, Kind.LINK, "detached")
+        self.note(Kind.LINK, "detached")
         self._detached_at = now
         self.writer.detach()
         lost = self.ledger.link_lost(now)
@@ -288,27 +251,25 @@ class Driver:
         silent = now - self._last_message_at
         self.came()
         lost = self.ledger.link_lost(now)  # a link that was taken over was not seen to be lost
-        self.journal.add(now, Kind.LINK, "resumed", away=round(away, 3), silent=round(silent, 3))
+        self.note(Kind.LINK, "resumed", away=round(away, 3), silent=round(silent, 3))
         self.on_resumed(start, away, silent)
         self.settle(lost)
 
     def _over(self, cause: EndCause, now: float) -> None:
         self.ended_at = now
-        self.journal.add(now, Kind.END, "over", cause=cause.value)
+        self.note(Kind.END, "over", cause=cause.value)
         self.writer.shut()
-        self.taps = self._call_taps = ()
+        self.taps.close()
         self.deadlines.stop_all()
         self.settle(self.ledger.end(now))
         self.on_over(cause)
 
     def settle(self, entries: list[Entry]) -> None:
         """Write down what became of playbacks and tell the flow."""
-        now = trio.current_time()
         for entry in entries:
             assert entry.result is not None
             heard = entry.result
-            self.journal.add(
-                now,
+            self.note(
                 Kind.PLAYBACK,
                 heard.fate.value,
                 prompt=" ".join(entry.names),
@@ -346,55 +307,20 @@ class Driver:
 
     # The journal.
 
-    def _note(self, event: Input, verdict: Verdict) -> None:
-        if isinstance(event, _AUDIO):
-            self.media_out += isinstance(event, SendMedia)
-            if verdict is Verdict.KEPT:
-                return
-        if isinstance(event, Dtmf) and verdict is Verdict.KEPT:
-            return  # written as a key
-        kind, details = _describe(event, verdict)
+    def note(self, kind: Kind, what: str, **details: str | int | float) -> None:
+        """Write into the journal what happens now."""
+        self.journal.add(trio.current_time(), kind, what, **details)
+
+    def _note_input(self, event: Input, verdict: Verdict) -> None:
+        self.media_out += isinstance(event, SendMedia)
+        if verdict is Verdict.KEPT and isinstance(event, UNWRITTEN):
+            return
+        kind, details = describe(event, verdict)
         what = kind_of(event).value
-        self.journal.add(trio.current_time(), kind, what, verdict=verdict.value, **details)
-        if verdict in (Verdict.ODD, Verdict.IGNORED) and what not in self._oddities and self.ended_at is None:
+        self.note(kind, what, verdict=verdict.value, **details)
+        if verdict in (Verdict.ODD, Verdict.IGNORED) and what not in self._oddities and not self.is_over:
             self._oddities.add(what)
             self.on_odd(what, verdict)
-
-
-Details = Mapping[str, str | int | float]
-
-
-_AUDIO = (Media, SendMedia)  # made once: a union written in place is made anew for every frame
-
-
-def _describe(event: Input, verdict: Verdict) -> tuple[Kind, Details]:
-    if verdict in (Verdict.ODD, Verdict.FAULT, Verdict.IGNORED):
-        return Kind.ODD, {}
-    match event:
-        case Start() | Mark() | Clear() | Stop():
-            return Kind.MESSAGE, {**_told_by(event), "side": "in"}
-        case SendMark() | SendClear():
-            return Kind.MESSAGE, {**_told_by(event), "side": "out"}
-        case TimerDue():
-            return Kind.TIMER, {}
-        case Hangup():
-            return Kind.END, {"cause": event.cause.value, "code": event.code}
-        case _:
-            return Kind.LINK, {}
-
-
-def _told_by(message: Start | Mark | Clear | Stop | SendMark | SendClear) -> Details:
-    match message:
-        case Mark() | SendMark():
-            return {"name": message.name}
-        case Start():
-            return {"stream_sid": message.stream_sid}
-        case Stop():
-            return {"text": message.text[:64]}
-        case Clear() | SendClear():
-            return {}
-        case _:
-            assert_never(message)
 
 
 def _waits(timing: Timing) -> Mapping[Timer, float]:

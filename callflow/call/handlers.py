@@ -1,27 +1,14 @@
-"""Calling the user's code: what it raises becomes ``Failed``, and what it returns is held to its annotation."""
+"""Calling the user's code: what it raises becomes ``Failed``."""
 
 from __future__ import annotations
 
-import logging
-from typing import Any, NoReturn
+from typing import Any
 
-import trio
-
-from callflow.call.level import Left, Level, Tell
+from callflow.call.level import Level, Tell
 from callflow.call.live import InnerCall, LiveCall
-from callflow.errors import UndeclaredMove
-from callflow.flow.call import EndedCall
-from callflow.flow.flow import Afterwards
-from callflow.flow.graph import Graph
-from callflow.flow.keys import Again
 from callflow.flow.prompts import Prompt, PromptPart
 from callflow.flow.state import State
 from callflow.flow.subflow import SubFlow
-
-logger = logging.getLogger("callflow.flow")
-
-AFTER_LIMIT = 5.0
-"""Seconds for what a flow does when a call is over (L9)."""
 
 
 class Failed(Exception):
@@ -84,49 +71,6 @@ def begin(level: Level, state: SubFlow[Any, Any]) -> tuple[State[Any], LiveCall[
         return (state.begin(level.call) if start is None else start()), call
     except (Exception, SystemExit) as raised:
         raise Failed(level, "begin") from raised
-
-
-def moved(graph: Graph, level: Level, handler: str, result: object) -> Left:
-    """Hold a handler to its annotation.
-
-    Raises:
-        Failed: By ``UndeclaredMove``: it returned what the annotation does not name.
-    """
-    if not isinstance(result, State):
-        name = result.__name__ if isinstance(result, type) else ""
-        _refuse(graph, level, handler, f"{name}, the class; return {name}()" if name else repr(result))
-    if not graph.allows(type(level.state), handler, type(result)):
-        _refuse(graph, level, handler, type(result).__name__)
-    return Left(level.depth, result)
-
-
-def check_again(graph: Graph, level: Level, handler: str, again: Again) -> None:
-    """Hold a handler that returned ``Again`` to its annotation; raises as ``moved`` does."""
-    if not graph.asks_again(type(level.state), handler):
-        _refuse(graph, level, handler, repr(again))
-
-
-def _refuse(graph: Graph, level: Level, handler: str, result: str) -> NoReturn:
-    state = type(level.state)
-    declared = graph.declared(state, handler)
-    raise Failed(level, handler) from UndeclaredMove(f"{state.__qualname__}.{handler}", result, declared)
-
-
-async def run_after(after: Afterwards[Any], ended: EndedCall[Any]) -> None:
-    """Do what a flow does when a call is over. What it raises is logged, and what takes too long is cancelled.
-
-    Cancellation:
-        In part: what the function did until then is not undone.
-    """
-    names = {"call_id": ended.call_id, "call_sid": ended.call_sid}
-    limit = trio.move_on_after(AFTER_LIMIT)
-    try:
-        with limit:
-            await after(ended)
-    except* (Exception, SystemExit):  # user code; the call is over, and others go on
-        logger.exception("after failed", extra=names)
-    if limit.cancelled_caught:
-        logger.warning("after late", extra=names)
 
 
 def only(raised: BaseExceptionGroup[BaseException]) -> BaseException:

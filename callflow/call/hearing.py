@@ -37,26 +37,24 @@ class Hearing:
         """Listen from now on; without effect when that is so already."""
         if self.detector is None:
             self.detector = SpeechDetector(self.driver.form, self.sensitivity)
-            self.driver.listen(self._hear)
+            self.driver.taps.listen(self._hear)
 
     def record(self, recorder: Recorder) -> None:
         """Have a recorder take the caller's audio from now on, until the state is left."""
         driver, floor = self.driver, None if self.detector is None else self.detector.floor
         recorder.begin(driver.form, self.sensitivity, floor, trio.current_time())
-        driver.add_late_tap(lambda audio: recorder.feed(audio, trio.current_time()))
-        driver.journal.add(trio.current_time(), Kind.RECORDING, "began")
+        driver.taps.add_late(lambda audio: recorder.feed(audio, trio.current_time()))
+        driver.note(Kind.RECORDING, "began")
 
     def _hear(self, audio: bytes) -> None:
         assert self.detector is not None
         for told in self.detector.feed(audio):
             began = isinstance(told, SpeechBegan)
-            lasted = self.detector.seconds - told.at if isinstance(told, SpeechBegan) else told.seconds
             before = self.detector.seconds - told.at
+            lasted = before if isinstance(told, SpeechBegan) else told.seconds
             speech = Speech(at=max(0.0, self.driver.seconds - before), seconds=lasted, level=told.level)
             what, level = "began" if began else "ended", round(told.level, 1)
-            self.driver.journal.add(
-                trio.current_time(), Kind.SPEECH, what, seconds=round(speech.seconds, 3), level=level
-            )
+            self.driver.note(Kind.SPEECH, what, seconds=round(speech.seconds, 3), level=level)
             if began:
                 self.cut()
             self.driver.mailbox.put(SpeechCame(speech, ended=not began))

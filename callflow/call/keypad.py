@@ -1,4 +1,4 @@
-"""The keys and the voice of the caller: what they cut, and who gets a key.
+"""The caller's keys: what they cut, and who gets them.
 
 A key goes to the innermost state that wants it (``wants_key``), at once or, where nobody asked for it yet, later. What
 it cuts is cut before that, inside the reader's own step.
@@ -7,19 +7,19 @@ it cuts is cut before that, inside the reader's own step.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import trio
 from attrs import define, field
 
 from callflow.call.driver import Driver
 from callflow.call.journal import Kind
-from callflow.call.level import Level, Tell, wants_key
-from callflow.call.live import LiveCall
+from callflow.call.level import Level, Next, Tell
 from callflow.call.mailbox import Event, KeyCame
+from callflow.call.playback import Playbacks
 from callflow.call.typed import TypedKeys
-from callflow.flow.call import CUT_BY_KEY, CUT_BY_SPEECH, BargeIn
-from callflow.flow.conduct import WAIT, Speak, Step
+from callflow.call.wants import wants_key
+from callflow.flow.call import CUT_BY_KEY
+from callflow.flow.conduct import WAIT, Speak
 from callflow.flow.secret import DOT
 from callflow.wire.messages import Dtmf
 
@@ -30,12 +30,12 @@ class Keypad:
 
     Args:
         driver: Of the call.
-        call: What states are given; its playbacks say what can be cut.
+        playbacks: Of the call; they say what can be cut.
         levels: Where the call is; the engine keeps them.
     """
 
     _driver: Driver
-    _call: LiveCall[Any]
+    _playbacks: Playbacks
     _levels: Sequence[Level]
     typed: TypedKeys = field(init=False)
     _skipped: set[type] = field(factory=set, init=False)
@@ -44,29 +44,16 @@ class Keypad:
     def __attrs_post_init__(self) -> None:
         self.typed = TypedKeys(self._note)
 
-    # Inside the reader's step.
-
     def read(self, key: Dtmf, at: float) -> bool:
-        """Cut what the key may cut. Say whether the flow gets it."""
+        """Cut what the key may cut; called inside the reader's step. Say whether the flow gets it."""
         if not len(self._driver.mailbox) and self.typed.swallows(key.digit, at):
             return False
-        self._cut(CUT_BY_KEY, "key")
+        self._playbacks.barge_in(CUT_BY_KEY, "key")
         return True
-
-    def speech_read(self) -> None:
-        """Cut what speech may cut."""
-        self._cut(CUT_BY_SPEECH, "speech")
-
-    def _cut(self, cuts: tuple[BargeIn, ...], by: str) -> None:
-        playing = self._call.playbacks.playing
-        if playing is not None and playing.is_sounding and playing.barge_in in cuts:
-            now, names = trio.current_time(), " ".join(playing.entry.names)
-            self._driver.journal.add(now, Kind.PLAYBACK, "barge-in", prompt=names, by=by)
-            self._driver.cut()
 
     # In the engine's turn.
 
-    def ahead(self) -> Step | Tell | None:
+    def ahead(self) -> Next | None:
         """Take the oldest key that is held, if somebody wants it now."""
         digit = self.typed.first
         taker = None if digit is None else self._taker(digit)
@@ -75,7 +62,7 @@ class Keypad:
             return None
         return self._press(taker, Dtmf(digit=typed[0]), masked=typed[1])
 
-    def came(self, event: KeyCame) -> Step | Tell:
+    def came(self, event: KeyCame) -> Next:
         """Take a key out of the mailbox to whoever wants it, or keep it."""
         taker = self._taker(event.key.digit)
         if taker is None:
@@ -128,19 +115,19 @@ class Keypad:
 
     def _taker(self, digit: str) -> Level | Tell | None:
         """Find who takes a key now: nobody while a prompt protects itself."""
-        playing = self._call.playbacks.playing
+        playing = self._playbacks.playing
         yields = playing is None or playing.gives_way(CUT_BY_KEY)
         return wants_key(self._levels, digit) if yields else None
 
-    def _press(self, taker: Level | Tell, key: Dtmf, *, masked: bool) -> Step | Tell:
+    def _press(self, taker: Level | Tell, key: Dtmf, *, masked: bool) -> Next:
         self._skipped.clear()
         level = taker.level if isinstance(taker, Tell) else taker
         shown = DOT if masked or self._levels[-1].conduct.secret else key.digit
-        self._driver.journal.add(trio.current_time(), Kind.KEY, "taken", key=shown, state=level.name)
+        self._driver.note(Kind.KEY, "taken", key=shown, state=level.name)
         if not isinstance(taker, Tell):
             return level.conduct.press(key, trio.current_time())
         return Tell(level, "on_dtmf", (key,)) if taker.handler == "on_dtmf" else taker
 
     def _note(self, what: str, count: int | None) -> None:
         details = {} if count is None else {"count": count}
-        self._driver.journal.add(trio.current_time(), Kind.KEY, what, **details)
+        self._driver.note(Kind.KEY, what, **details)

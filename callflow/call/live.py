@@ -6,13 +6,15 @@ import math
 import random
 from collections.abc import Callable, Mapping
 from contextvars import ContextVar
+from functools import partial
 from typing import Any, TypeVar
 
 import trio
 
 from callflow.call.driver import Driver
+from callflow.call.hearing import Hearing
 from callflow.call.journal import Kind
-from callflow.call.mailbox import MOST_POSTED, Posted
+from callflow.call.mailbox import MOST_POSTED, Posted, TapFailed
 from callflow.call.playback import LivePlayback, Playbacks
 from callflow.call.ring import Ring
 from callflow.call.speaker import LiveSpeaker
@@ -77,10 +79,7 @@ class LiveCall(Call[D]):
         self.playbacks = Playbacks(driver)
         self._rings: list[Ring] = []
         """Listeners of the current state."""
-        self.add_tap: Callable[[Callable[[bytes], None]], None] = _no_taps
-        """Set by the engine, which owns the taps of a state."""
-        self.listen_for_speech: Callable[[], None] = _nobody_listens
-        """Set by the engine, which is told of speech."""
+        self.hearing = Hearing(driver, flow.speech, partial(self.playbacks.barge_in, CUT_BY_SPEECH, "speech"))
         self.timers = NamedTimers()
         self._flow = flow
         self._driver = driver
@@ -186,12 +185,12 @@ class LiveCall(Call[D]):
             raise FlowError(f"barge_in={barge_in!r}; write {' or '.join(map(repr, BARGE_INS))}")
         self.playbacks.check_free(sound)
         if barge_in in CUT_BY_SPEECH:
-            self.listen_for_speech()
+            self.hearing.begin()
 
     def _note_queued(self, entry: Entry, **details: str | float) -> None:
         """Write down what begins; a False is left out."""
         told = {name: value for name, value in details.items() if not isinstance(value, bool) or value}
-        self._driver.journal.add(trio.current_time(), Kind.PLAYBACK, "queued", prompt=" ".join(entry.names), **told)
+        self._driver.note(Kind.PLAYBACK, "queued", prompt=" ".join(entry.names), **told)
 
     @property
     def _chunk(self) -> int | None:
@@ -238,13 +237,13 @@ class LiveCall(Call[D]):
 
     def tap(self, listen: Callable[[bytes], None]) -> None:
         self._check_up("call.tap")
-        self.add_tap(listen)
+        self._driver.taps.add_guarded(listen, lambda raised: self._driver.mailbox.put(TapFailed(raised)))
 
     def audio(self) -> CallerAudio:
         self._check_up("call.audio")
         ring = Ring(self.form)
         self._rings.append(ring)
-        self.add_tap(ring.feed)
+        self._driver.taps.add(ring.feed)
         return ring
 
     def close_audio(self) -> None:
@@ -253,7 +252,7 @@ class LiveCall(Call[D]):
             ring.close()
             if ring.dropped:
                 lost = round(ring.dropped, 3)
-                self._driver.journal.add(trio.current_time(), Kind.ODD, "audio dropped", seconds=lost)
+                self._driver.note(Kind.ODD, "audio dropped", seconds=lost)
         self._rings.clear()
 
     def relay(self, payload: bytes) -> None:
@@ -293,14 +292,6 @@ def _lost(clip: Clip) -> Entry:
     entry = Entry(clip.names, 0, queued=clip.seconds)
     entry.settle(Fate.LOST, 0.0, 0.0)
     return entry
-
-
-def _no_taps(listen: Callable[[bytes], None]) -> None:
-    """Stand in until the engine runs."""
-
-
-def _nobody_listens() -> None:
-    """Stand in until the engine runs."""
 
 
 class InnerCall(LiveCall[D]):

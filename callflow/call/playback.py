@@ -8,6 +8,7 @@ import trio
 from attrs import define, field
 
 from callflow.call.driver import Driver
+from callflow.call.journal import Kind
 from callflow.call.writer import Running
 from callflow.errors import FlowError
 from callflow.flow.call import BargeIn, Playback
@@ -120,6 +121,13 @@ class Playbacks:
         if playback.entry.paused:
             self._driver.settle(self._driver.ledger.drop(playback.entry, trio.current_time()))
         else:
+            self._driver.cut()
+
+    def barge_in(self, cuts: tuple[BargeIn, ...], by: str) -> None:
+        """Cut the one that sounds, if the caller may: called inside the reader's step."""
+        playing = self.playing
+        if playing is not None and playing.is_sounding and playing.barge_in in cuts:
+            self._driver.note(Kind.PLAYBACK, "barge-in", prompt=" ".join(playing.entry.names), by=by)
             self._driver.cut()
 
     def pause(self, playback: LivePlayback) -> Running | None:

@@ -13,7 +13,8 @@ from typing import Any
 import trio
 from attrs import Factory, define, evolve
 
-from callflow.call.call import CallTask, is_same
+from callflow.call.beginning import is_same
+from callflow.call.call import CallTask
 from callflow.call.journal import Entry, Journal
 from callflow.flow.branch import ELSE
 from callflow.flow.call import Previous

@@ -13,9 +13,9 @@ from enum import Enum
 import trio
 from attrs import define, field
 
+from callflow.call.afterwards import AFTER_LIMIT
 from callflow.call.call import CallTask
-from callflow.call.engine import LastWords
-from callflow.call.handlers import AFTER_LIMIT
+from callflow.call.last_words import LastWords
 from callflow.flow.flow import LONGEST_APOLOGY
 from callflow.server.door import Door
 from callflow.server.present import Present

@@ -18,8 +18,9 @@ import attrs
 import trio
 from attrs import define, field
 
+from callflow.call.accepted import LineSettings, Socket
 from callflow.call.budget import Budget
-from callflow.call.call import CallTask, LineSettings, Socket
+from callflow.call.call import CallTask
 from callflow.call.link import Link
 from callflow.call.port import BytePort
 from callflow.call.record import CallRecord

@@ -172,7 +172,7 @@ def left_over(stage: Stage) -> dict[str, object]:
         "sockets": server.door.gate.sockets,
         "sockets without start": server.door.gate.without_start,
         "deadlines": [sorted(call.driver.deadlines.names) for call in server.calls if call.driver.deadlines.names],
-        "taps": [call.driver.taps for call in server.calls if call.driver.taps],
+        "taps": [call.driver.taps.all for call in server.calls if call.driver.taps.all],
         "playbacks": [len(call.driver.ledger.entries) for call in server.calls if call.driver.ledger.entries],
         "calls without a record": sum(call.record is None for call in server.calls),
         "failed connections": server.door.failed,

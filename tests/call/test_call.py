@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 from trio.testing import MockClock, wait_all_tasks_blocked
 
 from callflow import Call, EndCause, EndedBy, EndedCall, Failed, Flow, Hangup, Menu, State, key
-from callflow.call.call import CallTask, LineSettings, Socket
+from callflow.call.accepted import LineSettings, Socket
+from callflow.call.call import CallTask
 from callflow.call.journal import Kind
 from callflow.call.link import MOST_FRAGMENTS
 from callflow.call.port import BytePort

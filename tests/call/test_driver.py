@@ -6,10 +6,11 @@ import pytest
 import trio
 from trio.testing import MockClock
 
-from callflow.call.driver import UNTAPPED, UNTAPPED_BYTES, Driver
+from callflow.call.driver import Driver
 from callflow.call.journal import Kind
 from callflow.call.mailbox import KeyCame, PlaybackSettled
 from callflow.call.reader import read, take
+from callflow.call.taps import UNTAPPED, UNTAPPED_BYTES
 from callflow.errors import LocalProtocolError
 from callflow.session.inputs import (
     EndCause,
@@ -56,7 +57,8 @@ async def test_audio_goes_to_each_tap_in_whole_samples() -> None:
     driver = await streaming()
     one: list[bytes] = []
     other: list[bytes] = []
-    driver.taps = (one.append, other.append)
+    driver.taps.add(one.append)
+    driver.taps.add(other.append)
     for payload in (b"123", b"4", b"56"):
         driver.heard(media(payload))
 
@@ -66,7 +68,7 @@ async def test_audio_goes_to_each_tap_in_whole_samples() -> None:
 async def test_a_raw_flow_gets_each_payload_as_it_came() -> None:
     driver = await streaming(raw=True)
     heard: list[bytes] = []
-    driver.taps = (heard.append,)
+    driver.taps.add(heard.append)
     driver.heard(media(b"123"))
 
     assert heard == [b"123"]
@@ -78,7 +80,7 @@ async def test_audio_that_came_before_the_start_is_told_after_it() -> None:
 
     def start(start: Start) -> None:
         driver.adopt(link, LINE, start)
-        driver.taps = (heard.append,)
+        driver.taps.add(heard.append)
 
     driver.on_started = start
     driver.feed(SocketOpened())
@@ -95,8 +97,8 @@ async def test_the_first_tap_gets_what_came_before_it_and_the_second_does_not() 
     second: list[bytes] = []
     for payload in (b"12", b"34"):
         driver.heard(media(payload))
-    driver.add_tap(first.append)
-    driver.add_tap(second.append)
+    driver.taps.add(first.append)
+    driver.taps.add(second.append)
     driver.heard(media(b"56"))
 
     assert (first, second) == ([b"12", b"34", b"56"], [b"56"])
@@ -108,7 +110,7 @@ async def test_audio_is_kept_for_a_tap_for_a_second(autojump_clock: MockClock) -
     driver.heard(media(b"12"))
     await trio.sleep(UNTAPPED + 0.1)
     driver.heard(media(b"34"))
-    driver.add_tap(heard.append)
+    driver.taps.add(heard.append)
 
     assert heard == []
 
@@ -118,7 +120,7 @@ async def test_no_more_audio_is_kept_for_a_tap_than_a_second_has() -> None:
     heard: list[bytes] = []
     for _ in range(5):
         driver.heard(media(bytes(UNTAPPED_BYTES // 4)))
-    driver.add_tap(heard.append)
+    driver.taps.add(heard.append)
 
     assert sum(map(len, heard)) == UNTAPPED_BYTES
 
@@ -127,10 +129,10 @@ async def test_the_first_tap_gets_what_came_before_it_although_the_call_listens(
     driver = await streaming()
     calls: list[bytes] = []
     states: list[bytes] = []
-    driver.listen(calls.append)
+    driver.taps.listen(calls.append)
     for payload in (b"1", b"23", b"4"):
         driver.heard(media(payload))
-    driver.add_tap(states.append)
+    driver.taps.add(states.append)
 
     assert (b"".join(calls), b"".join(states)) == (b"1234", b"1234")
 
@@ -139,10 +141,10 @@ async def test_who_listens_for_the_call_outlives_the_taps_of_a_state() -> None:
     driver = await streaming()
     calls: list[bytes] = []
     states: list[bytes] = []
-    driver.add_tap(states.append)
-    driver.listen(calls.append)
+    driver.taps.add(states.append)
+    driver.taps.listen(calls.append)
     driver.heard(media(b"12"))
-    driver.drop_taps()
+    driver.taps.leave_state()
     driver.heard(media(b"34"))
 
     assert (calls, states) == ([b"12", b"34"], [b"12"])
@@ -151,7 +153,7 @@ async def test_who_listens_for_the_call_outlives_the_taps_of_a_state() -> None:
 async def test_another_streams_audio_is_not_heard() -> None:
     driver = await streaming()
     heard: list[bytes] = []
-    driver.taps = (heard.append,)
+    driver.taps.add(heard.append)
     driver.heard(media(b"ours", "stream"))
     driver.heard(media(b"theirs", "another"))
 
@@ -386,7 +388,7 @@ async def test_the_first_tap_gets_what_came_before_it() -> None:
     heard: list[bytes] = []
     driver.heard(media(b"one"))
     driver.heard(media(b"two"))
-    driver.add_tap(heard.append)
+    driver.taps.add(heard.append)
     driver.heard(media(b"three"))
 
     assert heard == [b"one", b"two", b"three"]
@@ -398,7 +400,7 @@ async def test_a_late_tap_gets_nothing_old(autojump_clock: MockClock) -> None:
     driver.heard(media(b"one"))
     await trio.sleep(1.5)
     driver.heard(media(b"two"))
-    driver.add_tap(heard.append)
+    driver.taps.add(heard.append)
 
     assert heard == []
 
@@ -408,6 +410,6 @@ async def test_a_flood_before_the_first_tap_is_not_kept_without_end() -> None:
     heard: list[bytes] = []
     for _ in range(10):
         driver.heard(media(bytes(10_000)))
-    driver.add_tap(heard.append)
+    driver.taps.add(heard.append)
 
     assert sum(map(len, heard)) == 40_000

@@ -326,7 +326,7 @@ def hour() -> Iterator[Media]:
 async def test_an_hour_of_listening_takes_no_memory(autojump_clock: MockClock) -> None:
     driver = await streaming(one_way=True)
     ring = Ring(LINE)
-    driver.add_tap(ring.feed)
+    driver.taps.add(ring.feed)
     Hearing(driver, Sensitivity(), lambda: None).begin()
     sizes: list[int] = []
     for number, media in enumerate(hour()):

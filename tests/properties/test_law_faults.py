@@ -11,12 +11,14 @@ import trio
 from attrs import frozen
 
 import callflow.call.engine
+import callflow.call.steps as call_steps
 from callflow import Flow
 from callflow.call.call import CallTask
+from callflow.call.delivery import Delivery
 from callflow.call.driver import Driver
-from callflow.call.engine import Engine
 from callflow.call.journal import Kind
-from callflow.call.level import Came, Left, Level
+from callflow.call.level import Came, Left, Level, Next
+from callflow.call.moves import Moves
 from callflow.call.playback import LivePlayback
 from callflow.flow.conduct import WAIT, Deliver, Step
 from callflow.flow.graph import Graph
@@ -55,36 +57,35 @@ class Fault:
         )
 
 
-def looks_aside(original: Any, engine: Any, level: Level, handler: str, result: object) -> Any:
-    """Take the next key that was typed ahead while a handler decides."""
-    typed = engine._keypad.typed.take()
-    if typed is not None:
-        engine._journal(Kind.KEY, "taken", key=typed[0], state=level.name)
-    return original(engine, level, handler, result)
+def looks_aside(original: Any, moves: Any, level: Level, handler: str, result: object) -> Any:
+    """Take a key while a handler decides."""
+    moves._driver.note(Kind.KEY, "taken", key="1", state=level.name)
+    return original(moves, level, handler, result)
 
 
-def stays_in_itself(original: Any, engine: Any, level: Level, step: Any) -> Left | None:
-    left: Left | None = original(engine, level, step)
+def stays_in_itself(original: Any, doing: Any, level: Level, step: Any) -> Left | None:
+    left: Left | None = original(doing, level, step)
     return None if left is not None and type(left.to) is type(level.state) else left
 
 
-def takes_any_result(original: Any, engine: Any, event: Any) -> Step | Came:
-    return WAIT if event.result is None else Came(engine._levels[-1], event.result)
+def takes_any_result(original: Any, delivery: Any, event: Any) -> Next:
+    return WAIT if event.result is None else Came(delivery._levels[-1], event.result)
 
 
-async def deadlines_first(original: Any, engine: Any) -> Step:
+async def deadlines_first(original: Any, delivery: Any) -> Next:
     """Take a deadline that is near before the key that is there."""
-    while not engine._is_over():
-        level, now = engine._levels[-1], trio.current_time()
+    driver = delivery._driver
+    while not driver.is_over:
+        level, now = delivery._levels[-1], trio.current_time()
         if level.conduct.deadline is not None and level.conduct.deadline <= now + 0.2:
-            engine._journal(Kind.TIMER, "due", state=level.name)
-            step: Step = level.conduct.due(level.conduct.deadline)
+            driver.note(Kind.TIMER, "due", state=level.name)
+            step: Next = level.conduct.due(level.conduct.deadline)
             return step
-        if len(engine._driver.mailbox):
+        if len(driver.mailbox):
             break
-        engine._set_deadline(level.conduct.deadline)
-        await engine._driver.mailbox.wait()
-    return await original(engine)  # type: ignore[no-any-return]  # a Step
+        delivery._wake_at(level.conduct.deadline)
+        await driver.mailbox.wait()
+    return await original(delivery)  # type: ignore[no-any-return]  # a Next
 
 
 def waits_too_long(original: Any, *args: Any) -> Level:
@@ -101,9 +102,9 @@ def newest_first(original: Any, ahead: Any) -> str | None:
     return ahead._keys.pop() if ahead._keys else None
 
 
-def tells_twice(original: Any, engine: Any) -> None:
-    original(engine)
-    original(engine)
+def tells_twice(original: Any, *args: Any) -> None:
+    original(*args)
+    original(*args)
 
 
 def hides_the_error(original: Any, driver: Any, cause: EndCause, code: int = 1000) -> None:
@@ -126,18 +127,25 @@ FAULTS = [
     Fault(
         "L1",
         "looks aside while a handler decides",
-        Engine,
-        "_moved",
+        Moves,
+        "moved",
         looks_aside,
         ((4.0, "2"), (3.0, "12"), LONG, END),
     ),
-    Fault("L2", "does not enter the state it is in", Engine, "_carry_out", stays_in_itself, ((4.0, "9"), LONG, END)),
-    Fault("L3", "takes any result", Engine, "_run_ended", takes_any_result, ((4.0, "4"), (0.3, "1"), LONG, END)),
-    Fault("L4", "takes a deadline before a key", Engine, "_next_step", deadlines_first, ((5.2, "9"), END)),
+    Fault(
+        "L2",
+        "does not enter the state it is in",
+        call_steps.Steps,
+        "carry_out",
+        stays_in_itself,
+        ((4.0, "9"), LONG, END),
+    ),
+    Fault("L3", "takes any result", Delivery, "_run_ended", takes_any_result, ((4.0, "4"), (0.3, "1"), LONG, END)),
+    Fault("L4", "takes a deadline before a key", Delivery, "next", deadlines_first, ((5.2, "9"), END)),
     Fault("L5", "waits too long", callflow.call.engine, "enter", waits_too_long, ((4.0, "2"), LONG, END)),
     Fault("L7", "leaves a state and not its sound", LivePlayback, "stop", plays_on, ((4.0, "2"), LONG, END)),
     Fault("L8", "gives the newest key first", TypeAhead, "take", newest_first, ((4.0, "2"), (3.0, "12"), LONG, END)),
-    Fault("L9", "tells the state twice", Engine, "_tell_hangup", tells_twice, ((4.0, "4"), END)),
+    Fault("L9", "tells the state twice", callflow.call.engine, "tell_hangup", tells_twice, ((4.0, "4"), END)),
     Fault("L10", "hides an error", Driver, "hang_up", hides_the_error, ((4.0, "5"), LONG, END)),
     Fault("L11", "allows every move", Graph, "allows", allows_everything, ((4.0, "7"), END)),
     Fault("L12", "asks another handler", Menu, "_chosen", chooses_the_first, ((4.0, "9"), END)),
