@@ -13,26 +13,17 @@ from callflow.errors import (
     SettingsError,
     UndeclaredMove,
 )
-from callflow.flow.call import (
-    Call,
-    CallerAudio,
-    EndedCall,
-    LimitNear,
-    Playback,
-    Previous,
-    Resumed,
-    Speaker,
-    Speech,
-    Started,
-    TapCall,
-)
+from callflow.flow.call import Call, TapCall
 from callflow.flow.collect import CollectDigits
 from callflow.flow.confirm import Confirm
+from callflow.flow.facts import EndedCall, LimitNear, Previous, Resumed, Started
 from callflow.flow.flow import Flow
 from callflow.flow.hangup import Hangup
 from callflow.flow.keys import Again, Failed
+from callflow.flow.listening import CallerAudio, Speech
 from callflow.flow.marks import activity, key, on
 from callflow.flow.menu import Menu
+from callflow.flow.playback import Playback, Speaker
 from callflow.flow.prompts import Prompt
 from callflow.flow.record import Record
 from callflow.flow.recording import Recording, RecordingEnd

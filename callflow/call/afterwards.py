@@ -13,7 +13,7 @@ from callflow.call.handlers import Failed, failed
 from callflow.call.journal import Kind
 from callflow.call.level import Level
 from callflow.call.live import LiveCall, ended_by
-from callflow.flow.call import EndedCall
+from callflow.flow.facts import EndedCall
 from callflow.flow.flow import Afterwards
 
 logger = logging.getLogger("callflow.flow")

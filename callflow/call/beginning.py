@@ -1,4 +1,4 @@
-"""What a ``start`` says, together with what is known of its connection: the caller's line, and what the flow is told."""
+"""What a ``start`` and its connection say together: the line's audio, the parameters, and which call it is."""
 
 from __future__ import annotations
 

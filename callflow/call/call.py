@@ -31,7 +31,7 @@ from callflow.call.live import LiveCall
 from callflow.call.mailbox import Posted
 from callflow.call.reader import read, read_opening
 from callflow.call.record import CallRecord, make_record
-from callflow.flow.call import LimitNear, Previous, Resumed, Started
+from callflow.flow.facts import LimitNear, Previous, Resumed, Started
 from callflow.flow.flow import Flow
 from callflow.session.inputs import (
     EndCause,

@@ -27,7 +27,7 @@ from callflow.call.standstill import Standstill
 from callflow.call.steps import Steps
 from callflow.call.tasks import start_tasks
 from callflow.errors import FlowError
-from callflow.flow.call import D, EndedCall, Resumed
+from callflow.flow.facts import D, EndedCall, Resumed
 from callflow.flow.flow import Flow
 from callflow.flow.state import State
 from callflow.flow.subflow import Done, GaveUp, SubFlow

@@ -13,7 +13,7 @@ from attrs import define, field
 from callflow.call.driver import Driver
 from callflow.call.journal import Kind
 from callflow.call.mailbox import SpeechCame
-from callflow.flow.call import Speech
+from callflow.flow.listening import Speech
 from callflow.flow.recording import Recorder
 from callflow.wire.speech import Sensitivity, SpeechBegan, SpeechDetector
 

@@ -18,8 +18,8 @@ from callflow.call.mailbox import Event, KeyCame
 from callflow.call.playback import Playbacks
 from callflow.call.typed import TypedKeys
 from callflow.call.wants import wants_key
-from callflow.flow.call import CUT_BY_KEY
 from callflow.flow.conduct import WAIT, Speak
+from callflow.flow.playback import CUT_BY_KEY
 from callflow.flow.secret import DOT
 from callflow.wire.messages import Dtmf
 

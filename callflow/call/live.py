@@ -20,21 +20,13 @@ from callflow.call.ring import Ring
 from callflow.call.speaker import LiveSpeaker
 from callflow.call.timer import MOST_TIMERS, NamedTimers
 from callflow.errors import AudioError, CallEnded, FlowError
-from callflow.flow.call import (
-    BARGE_INS,
-    CUT_BY_SPEECH,
-    BargeIn,
-    Call,
-    CallerAudio,
-    D,
-    Playback,
-    Previous,
-    Speaker,
-    Started,
-    find_service,
-)
+from callflow.flow.call import Call
+from callflow.flow.facts import D, Previous, Started
 from callflow.flow.flow import Flow
+from callflow.flow.listening import CallerAudio
+from callflow.flow.playback import BARGE_INS, CUT_BY_SPEECH, BargeIn, Playback, Speaker
 from callflow.flow.prompts import Clip, Prompt
+from callflow.flow.services import find_service
 from callflow.session.inputs import EndCause, EndedBy
 from callflow.session.playout import Entry, Fate
 from callflow.wire.audio import BLOCK, AudioFormat, chunks, looped

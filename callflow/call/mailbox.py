@@ -12,7 +12,7 @@ from typing import Any
 import trio
 from attrs import Factory, define, frozen
 
-from callflow.flow.call import Speech
+from callflow.flow.listening import Speech
 from callflow.session.playout import Entry
 from callflow.wire.messages import Dtmf
 

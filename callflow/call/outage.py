@@ -9,7 +9,7 @@ from __future__ import annotations
 import trio
 from attrs import Factory, define, evolve
 
-from callflow.flow.call import Resumed
+from callflow.flow.facts import Resumed
 
 
 @define(eq=False)

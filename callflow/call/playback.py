@@ -11,7 +11,7 @@ from callflow.call.driver import Driver
 from callflow.call.journal import Kind
 from callflow.call.writer import Running
 from callflow.errors import FlowError
-from callflow.flow.call import BargeIn, Playback
+from callflow.flow.playback import BargeIn, Playback
 from callflow.session.playout import Entry, Fate, Heard
 
 

@@ -7,7 +7,7 @@ from collections import deque
 import trio
 from attrs import define, field
 
-from callflow.flow.call import CallerAudio
+from callflow.flow.listening import CallerAudio
 from callflow.wire.audio import AudioFormat
 
 RING_SECONDS = 5.0

@@ -10,7 +10,7 @@ import trio
 from callflow.call.driver import Driver
 from callflow.call.playback import LivePlayback, Playbacks
 from callflow.errors import FlowError
-from callflow.flow.call import BargeIn, Speaker
+from callflow.flow.playback import BargeIn, Speaker
 from callflow.session.playout import Entry
 from callflow.wire.audio import AudioFormat, WholeSamples, pad
 

@@ -15,8 +15,8 @@ from callflow.call.mailbox import LineLost
 from callflow.call.outage import Outage
 from callflow.call.playback import Playbacks
 from callflow.errors import FlowError
-from callflow.flow.call import Resumed
 from callflow.flow.conduct import WAIT, Step
+from callflow.flow.facts import Resumed
 
 
 @define(eq=False)

@@ -11,8 +11,8 @@ from callflow.call.driver import Driver
 from callflow.call.journal import Kind
 from callflow.call.level import Level, Next, Tell, with_hook
 from callflow.call.mailbox import SpeechCame
-from callflow.flow.call import LimitNear
 from callflow.flow.conduct import WAIT, Wait
+from callflow.flow.facts import LimitNear
 from callflow.flow.marks import handler_of
 from callflow.flow.state import choose
 from callflow.wire.messages import Dtmf

@@ -7,10 +7,12 @@ from typing import Any, ClassVar
 import attrs
 
 from callflow.errors import FlowDefinitionError
-from callflow.flow.call import BargeIn, Call, D
+from callflow.flow.call import Call
 from callflow.flow.conduct import Conduct, Deliver, Step
 from callflow.flow.definition import check_targets, class_line
+from callflow.flow.facts import D
 from callflow.flow.keys import Again, Entry, Failed, TypeAheadPolicy
+from callflow.flow.playback import BargeIn
 from callflow.flow.prompts import Prompt
 from callflow.flow.question import Question, QuestionOptions
 from callflow.flow.secret import Secret

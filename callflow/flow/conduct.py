@@ -10,8 +10,9 @@ from typing import Any
 
 from attrs import frozen
 
-from callflow.flow.call import BargeIn, Speech
 from callflow.flow.keys import FailedName, LateTerminator
+from callflow.flow.listening import Speech
+from callflow.flow.playback import BargeIn
 from callflow.flow.prompts import Prompt, PromptPart
 from callflow.flow.recording import Recorder
 from callflow.wire.messages import Dtmf

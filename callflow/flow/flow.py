@@ -15,9 +15,10 @@ import attrs
 
 from callflow.errors import AudioError, FlowDefinitionError
 from callflow.flow.branch import ELSE
-from callflow.flow.call import CUT_BY_SPEECH, EndedCall, Started
 from callflow.flow.definition import overrides
+from callflow.flow.facts import EndedCall, Started
 from callflow.flow.graph import Graph, check_start, is_whole, read_graph, refuse
+from callflow.flow.playback import CUT_BY_SPEECH
 from callflow.flow.prompts import Prompt, PromptLibrary
 from callflow.flow.soundness import dead, forgotten, mistakes_of, names_loaded
 from callflow.flow.state import State

@@ -7,9 +7,10 @@ from typing import Any, ClassVar
 import attrs
 
 from callflow.flow.branch import ELSE, check_branch
-from callflow.flow.call import Call, D
+from callflow.flow.call import Call
 from callflow.flow.conduct import Conduct, Finish, Speak, Step
 from callflow.flow.definition import class_line, overrides
+from callflow.flow.facts import D
 from callflow.flow.prompts import Prompt
 from callflow.flow.state import INHERIT, State, StateOptions
 

@@ -11,10 +11,10 @@ from typing import Any, assert_never
 
 import attrs
 
-from callflow.flow.call import BARGE_INS, BargeIn
 from callflow.flow.conduct import WAIT, Conduct, Deliver, Go, Speak, Step
 from callflow.flow.definition import one_of
 from callflow.flow.keys import Collector, Complete, Entry, Failed, FailedName, GiveUp, Outcome, Tries
+from callflow.flow.playback import BARGE_INS, BargeIn
 from callflow.flow.prompts import Prompt, PromptPart
 from callflow.flow.state import StateOptions
 from callflow.wire.messages import Dtmf

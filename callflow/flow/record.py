@@ -7,10 +7,12 @@ from typing import Any, ClassVar, assert_never
 
 import attrs
 
-from callflow.flow.call import BARGE_INS, BargeIn, Call, D, EndedCall
+from callflow.flow.call import Call
 from callflow.flow.conduct import WAIT, Capture, Conduct, Deliver, Speak, Step
 from callflow.flow.definition import class_line, one_of
+from callflow.flow.facts import D, EndedCall
 from callflow.flow.keys import Failed, FailedName
+from callflow.flow.playback import BARGE_INS, BargeIn
 from callflow.flow.prompts import Prompt, Tone
 from callflow.flow.recording import Recorder, Recording, RecordingEnd
 from callflow.flow.state import INHERIT, State, StateOptions

@@ -6,10 +6,12 @@ from typing import Any, ClassVar
 
 import attrs
 
-from callflow.flow.call import BARGE_INS, BargeIn, Call, D
+from callflow.flow.call import Call
 from callflow.flow.conduct import Conduct, Deliver, Speak, Step
 from callflow.flow.definition import class_line, one_of
+from callflow.flow.facts import D
 from callflow.flow.keys import TypeAheadPolicy
+from callflow.flow.playback import BARGE_INS, BargeIn
 from callflow.flow.prompts import Prompt
 from callflow.flow.state import INHERIT, ResumePolicy, State, StateOptions
 from callflow.wire.messages import Dtmf

@@ -14,10 +14,12 @@ from typing import Any, ClassVar, Generic, Literal, dataclass_transform
 import attrs
 
 from callflow.errors import FlowDefinitionError
-from callflow.flow.call import Call, D, EndedCall, Resumed, Speech
+from callflow.flow.call import Call
 from callflow.flow.conduct import Conduct, Deliver
 from callflow.flow.definition import check_class, class_line, is_kind, kind_of, one_of, said_in_line
+from callflow.flow.facts import D, EndedCall, Resumed
 from callflow.flow.keys import TypeAheadPolicy
+from callflow.flow.listening import Speech
 from callflow.flow.marks import LINE, keys_of, line_of
 from callflow.wire.messages import Dtmf
 

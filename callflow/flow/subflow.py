@@ -8,8 +8,9 @@ from typing import Any, ClassVar, Generic, TypeVar, get_args, get_origin
 import attrs
 
 from callflow.errors import FlowDefinitionError
-from callflow.flow.call import Call, D
+from callflow.flow.call import Call
 from callflow.flow.definition import check_targets, class_line
+from callflow.flow.facts import D
 from callflow.flow.keys import Failed, TypeAheadPolicy
 from callflow.flow.state import INHERIT, State, StateOptions
 from callflow.wire.messages import Dtmf

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
-from callflow.flow.call import D, Speech, TapCall
+from callflow.flow.call import TapCall
 from callflow.flow.definition import class_line
+from callflow.flow.facts import D
+from callflow.flow.listening import Speech
 from callflow.flow.state import INHERIT, State, StateOptions
 from callflow.wire.messages import Dtmf
 

@@ -17,7 +17,7 @@ from callflow.call.beginning import is_same
 from callflow.call.call import CallTask
 from callflow.call.journal import Entry, Journal
 from callflow.flow.branch import ELSE
-from callflow.flow.call import Previous
+from callflow.flow.facts import Previous
 from callflow.flow.flow import Flow
 from callflow.session.inputs import EndCause
 from callflow.wire.messages import Start

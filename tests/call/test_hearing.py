@@ -17,7 +17,7 @@ from trio.testing import MockClock
 from callflow import Call, CallEnded, Failed, Flow, Hangup, Menu, Say, Sensitivity, Speech, State, key
 from callflow.call.journal import Kind
 from callflow.call.port import BytePort
-from callflow.flow.call import BargeIn
+from callflow.flow.playback import BargeIn
 from callflow.line.profile import Profile
 from callflow.line.telephone import Telephone
 from callflow.wire.exotel import encode

@@ -31,7 +31,7 @@ from callflow import (
     State,
     key,
 )
-from callflow.flow.call import find_service
+from callflow.flow.services import find_service
 
 C = Call[Any]
 STARTED = Started(call_sid="c1", caller="+910000000105", called="00000000319", parameters={"queue": "gold"})

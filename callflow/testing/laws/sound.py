@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from callflow.call.journal import Entry, Kind
-from callflow.flow.call import CUT_BY_KEY, CUT_BY_SPEECH
+from callflow.flow.playback import CUT_BY_KEY, CUT_BY_SPEECH
 from callflow.testing.laws.law import Patience, Story, case, is_fate, is_key, is_over, is_state, law, text
 from callflow.testing.rules.rule import Case
 
