@@ -27,11 +27,11 @@ from callflow.call.driver import Driver
 from callflow.call.engine import Engine
 from callflow.call.journal import Kind
 from callflow.call.last_words import LastWords
+from callflow.call.limit import set_limit
 from callflow.call.live import LiveCall
-from callflow.call.mailbox import Posted
 from callflow.call.reader import read, read_opening
 from callflow.call.record import CallRecord, make_record
-from callflow.flow.facts import LimitNear, Previous, Resumed, Started
+from callflow.flow.facts import Previous, Resumed, Started
 from callflow.flow.flow import Flow
 from callflow.session.inputs import (
     EndCause,
@@ -46,10 +46,6 @@ from callflow.session.table import LIVE
 from callflow.wire.messages import Start
 
 logger = logging.getLogger("callflow.call")
-
-
-WARNING = 60.0
-"""Seconds before the longest time of a call at which its flow is told; a shorter call is not."""
 
 
 Screen = Callable[[Start, Socket], str | None]
@@ -231,12 +227,8 @@ class CallTask:
             The call is not disturbed.
         """
         socket = self.socket
-        await trio.lowlevel.checkpoint()  # what has come already is read first
-        socket.link.ping()
-        with trio.move_on_after(seconds) as patience:
-            if socket.link.gone is None:
-                await socket.link.wait_sign()
-        return socket is self.socket and (patience.cancelled_caught or socket.link.gone is not None)
+        is_silent = await socket.link.falls_silent(seconds)
+        return is_silent and socket is self.socket
 
     def _left(self) -> Previous[Any] | None:
         """Give what is left of the call; None if its flow never had data."""
@@ -330,7 +322,8 @@ class CallTask:
         """Make the call: runs inside the reader's step, before any audio or key is told."""
         self.start = start
         self._adopt(start)
-        self._limit()
+        own, most = self.flow.max_seconds, self.settings.timing.call
+        set_limit(self.driver, most if own is None else min(own, most))
         self.engine = Engine(self.flow, self.driver, self._live_call(start))
         self.begun(self)
         logger.info("call started", extra=self._names(start))
@@ -357,16 +350,6 @@ class CallTask:
         logger.info("call resumed", extra={**self._names(start), "away": round(away, 3), "silent": round(silent, 3)})
         gap = Resumed(seconds=away, silent=silent, stream_sid=start.stream_sid, links=self.links)
         self.engine.resumed(gap)
-
-    def _limit(self) -> None:
-        """Set the end of the call's longest time, and a warning before it."""
-        own = self.flow.max_seconds
-        seconds = self.settings.timing.call if own is None else min(own, self.settings.timing.call)
-        now, deadlines = trio.current_time(), self.driver.deadlines
-        deadlines.set("call limit", now + seconds, lambda: self.hang_up(EndCause.LIMIT))
-        if seconds > WARNING:
-            near = Posted(LimitNear(WARNING))
-            deadlines.set("limit near", now + seconds - WARNING, lambda: self.driver.mailbox.put(near))
 
     def _live_call(self, start: Start) -> LiveCall[Any]:
         started = Started(

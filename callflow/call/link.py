@@ -193,6 +193,19 @@ class Link:
             self._sign = trio.Event()
         await self._sign.wait()
 
+    async def falls_silent(self, seconds: float) -> bool:
+        """Ping; say whether there was no sign of life in so many seconds, or the link is gone.
+
+        Cancellation:
+            Nothing is taken.
+        """
+        await trio.lowlevel.checkpoint()  # what has come already is read first
+        self.ping()
+        with trio.move_on_after(seconds) as patience:
+            if self.gone is None:
+                await self.wait_sign()
+        return patience.cancelled_caught or self.gone is not None
+
     def _give_sign(self) -> None:
         if self._sign is not None:
             self._sign.set()

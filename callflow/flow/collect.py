@@ -9,7 +9,7 @@ import attrs
 from callflow.errors import FlowDefinitionError
 from callflow.flow.call import Call
 from callflow.flow.conduct import Conduct, Deliver, Step
-from callflow.flow.definition import check_targets, class_line
+from callflow.flow.definition import check_target, class_line
 from callflow.flow.facts import D
 from callflow.flow.keys import Again, Entry, Failed, TypeAheadPolicy
 from callflow.flow.playback import BargeIn
@@ -98,7 +98,7 @@ class CollectDigits(State[D]):
                 )
             length = NO_LENGTH  # that of a base is no longer meant
         if failed is not INHERIT:
-            check_targets(cls, "failed", {getattr(failed, "__name__", "…"): failed})
+            check_target(cls, "failed", failed)
         cls._define(
             prompt=prompt,
             failed=failed,

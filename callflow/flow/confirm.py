@@ -8,7 +8,7 @@ import attrs
 
 from callflow.flow.call import Call
 from callflow.flow.conduct import Conduct, Deliver, Step
-from callflow.flow.definition import check_targets, class_line
+from callflow.flow.definition import check_target, class_line
 from callflow.flow.facts import D
 from callflow.flow.keys import Again, Entry, Failed, TypeAheadPolicy
 from callflow.flow.marks import is_key
@@ -67,7 +67,7 @@ class Confirm(State[D]):
     ) -> None:
         super(State, cls).__init_subclass__()
         if failed is not INHERIT:
-            check_targets(cls, "failed", {getattr(failed, "__name__", "…"): failed})
+            check_target(cls, "failed", failed)
         cls._define(
             prompt=prompt,
             yes=yes,

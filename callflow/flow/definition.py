@@ -286,32 +286,32 @@ def said_in_line(cls: type) -> dict[str, Any]:
     return said
 
 
-def check_targets(cls: type, option: str, targets: Mapping[str, Any]) -> None:
-    """Check the states that a class line names: each is made from nothing when the call goes there.
+def check_target(cls: type, option: str, target: Any, shown: str = "") -> None:
+    """Check a state that a class line names: it is made from nothing when the call goes there.
 
     Args:
         cls: The class.
         option: The option's name.
-        targets: What each part of its value is called, and the state.
+        target: What ought to be a state.
+        shown: What its place in the option's value looks like, where that is more than a name.
 
     Raises:
-        FlowDefinitionError: One is no state class, or has a field without a default.
+        FlowDefinitionError: It is no state class, or has a field without a default.
     """
-    for shown, target in targets.items():
-        where = f"{cls.__qualname__}: {option}={shown}"
-        if not (isinstance(target, type) and hasattr(target, "conduct")) or is_kind(target):
-            raise FlowDefinitionError(
-                f"{where} names {target!r}, which is no state class of the flow; write the class",
-                check="option-value",
-                at=cls,
-            )
-        if needed := needed_fields(target):
-            raise FlowDefinitionError(
-                f"{where} names {target.__qualname__}, which needs {', '.join(needed)}; "
-                f"give {needed[0]} a default, or write a method that makes it",
-                check="option-value",
-                at=cls,
-            )
+    where = f"{cls.__qualname__}: {option}={shown or getattr(target, '__name__', '…')}"
+    if not (isinstance(target, type) and hasattr(target, "conduct")) or is_kind(target):
+        raise FlowDefinitionError(
+            f"{where} names {target!r}, which is no state class of the flow; write the class",
+            check="option-value",
+            at=cls,
+        )
+    if needed := needed_fields(target):
+        raise FlowDefinitionError(
+            f"{where} names {target.__qualname__}, which needs {', '.join(needed)}; "
+            f"give {needed[0]} a default, or write a method that makes it",
+            check="option-value",
+            at=cls,
+        )
 
 
 def check_key_targets(cls: type, keys: Any) -> None:
@@ -331,7 +331,7 @@ def check_key_targets(cls: type, keys: Any) -> None:
                 check="key",
                 at=cls,
             )
-    check_targets(cls, "keys", {f"{{{one!r}: …}}": target for one, target in keys.items()})
+        check_target(cls, "keys", keys[one], f"{{{one!r}: …}}")
 
 
 def needed_fields(state: Any) -> list[str]:

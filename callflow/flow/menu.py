@@ -9,7 +9,7 @@ import attrs
 
 from callflow.flow.call import Call
 from callflow.flow.conduct import Conduct, Go, Step
-from callflow.flow.definition import check_key_targets, check_targets, class_line
+from callflow.flow.definition import check_key_targets, check_target, class_line
 from callflow.flow.facts import D
 from callflow.flow.keys import Failed, TypeAheadPolicy
 from callflow.flow.marks import keys_of, line_of
@@ -66,7 +66,7 @@ class Menu(State[D]):
         if keys is not INHERIT:
             check_key_targets(cls, keys)
         if failed is not INHERIT:
-            check_targets(cls, "failed", {getattr(failed, "__name__", "…"): failed})
+            check_target(cls, "failed", failed)
         cls._define(
             prompt=prompt,
             keys=keys,

@@ -9,7 +9,7 @@ import attrs
 
 from callflow.errors import FlowDefinitionError
 from callflow.flow.call import Call
-from callflow.flow.definition import check_targets, class_line
+from callflow.flow.definition import check_target, class_line
 from callflow.flow.facts import D
 from callflow.flow.keys import Failed, TypeAheadPolicy
 from callflow.flow.state import INHERIT, State, StateOptions
@@ -74,7 +74,7 @@ class SubFlow(State[D], Generic[D, R]):
     ) -> None:
         super(State, cls).__init_subclass__()
         if start is not INHERIT:
-            check_targets(cls, "start", {getattr(start, "__name__", "…"): start})
+            check_target(cls, "start", start)
         if data is not INHERIT and not callable(data):
             raise FlowDefinitionError(
                 f"{cls.__qualname__}: data={data!r} cannot be called; write data={type(data).__name__}, the class",
