@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
+from tests.e2e.processes import STARTED
 
 HERE = Path(__file__).parent
 
@@ -14,6 +17,17 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if HERE in item.path.parents:
             item.add_marker(pytest.mark.e2e)
+
+
+@pytest.fixture(autouse=True)
+def ended() -> Iterator[None]:
+    """Kill what a test started and did not end: one that times out inside Trio's own loop runs no ``finally``."""
+    before = list(STARTED)
+    yield
+    left = [process for process in STARTED if process not in before]
+    for process in left:
+        process.end()
+    assert left == []
 
 
 @pytest.fixture(scope="session")

@@ -5,8 +5,8 @@ from __future__ import annotations
 import subprocess
 import sys
 import time
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ import trio
 from callflow import Flow
 from callflow.server.serve import Server
 from callflow.server.settings import Settings
+from tests.e2e.processes import Process
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -30,17 +31,11 @@ async def serving(flow: Flow[Any], settings: Settings | None = None) -> AsyncIte
         nursery.cancel_scope.cancel()
 
 
-@contextmanager
-def process(*words: str, cwd: Path) -> Iterator[subprocess.Popen[str]]:
-    """Run ``python -m callflow`` with these words; end it, by its id, when the block is left."""
+def process(*words: str, cwd: Path) -> Process[str]:
+    """Run ``python -m callflow`` with these words until the block is left."""
     command = [sys.executable, "-m", "callflow", *words]
     environment = {"PYTHONPATH": str(ROOT), "PATH": "/usr/bin:/bin", "HOME": str(cwd)}
-    with subprocess.Popen(command, cwd=cwd, env=environment, text=True, stdout=-1, stderr=-1) as running:
-        try:
-            yield running
-        finally:
-            if running.poll() is None:
-                running.kill()
+    return Process[str](command, cwd=cwd, env=environment, text=True, stdout=-1, stderr=-1)
 
 
 def wait_for(text: str, running: subprocess.Popen[str], seconds: float = 20.0) -> str:

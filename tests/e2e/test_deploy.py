@@ -16,7 +16,6 @@ import time
 import urllib.request
 from collections.abc import Iterator, Mapping
 from configparser import RawConfigParser
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -27,6 +26,7 @@ from callflow.flow.flow import Flow
 from callflow.server.serve import Server
 from callflow.server.settings import Settings
 from examples.echo import echo
+from tests.e2e.processes import Process
 from tests.e2e.serving import ROOT
 from tests.e2e.test_wheel import pip
 
@@ -38,14 +38,9 @@ UNIT = DEPLOY / "callflow@.service"
 FLOW = "from callflow import Flow, Hangup\nclass Bye(Hangup[None]): ...\nshop = Flow('shop', start=Bye)\n"
 
 
-@contextmanager
-def started(command: list[str], environment: Mapping[str, str], folder: Path) -> Iterator[subprocess.Popen[str]]:
-    """Run a command, and end it when the block is left."""
-    with subprocess.Popen(command, env=environment, cwd=folder, text=True, stdout=-1, stderr=-1) as running:
-        try:
-            yield running
-        finally:
-            running.kill()
+def started(command: list[str], environment: Mapping[str, str], folder: Path) -> Process[str]:
+    """Run a command until the block is left."""
+    return Process[str](command, env=environment, cwd=folder, text=True, stdout=-1, stderr=-1)
 
 
 # The unit.
@@ -175,7 +170,7 @@ def image(tmp_path_factory: pytest.TempPathFactory) -> Image:
 
 
 @pytest.fixture
-def container(image: Image, tmp_path: Path) -> Iterator[subprocess.Popen[str]]:
+def container(image: Image, tmp_path: Path) -> Iterator[Process[str]]:
     """The command of the image, as it runs in a container; its port is a free one."""
     command = [image.inside(word) if word.startswith("/") else word for word in image.command]
     environment = image.environment | {"CALLFLOW_PORT": "0", "CALLFLOW_CREDENTIALS": "exotel:s3cret"}
@@ -183,14 +178,14 @@ def container(image: Image, tmp_path: Path) -> Iterator[subprocess.Popen[str]]:
         yield running
 
 
-def first_line(running: subprocess.Popen[str]) -> dict[str, object]:
+def first_line(running: Process[str]) -> dict[str, object]:
     assert running.stderr is not None
     line: dict[str, object] = json.loads(running.stderr.readline())
     return line
 
 
 def test_what_the_container_runs_is_ready_and_is_told_to_stop_by_its_signal(
-    image: Image, container: subprocess.Popen[str]
+    image: Image, container: Process[str]
 ) -> None:
     told = first_line(container)
     with urllib.request.urlopen(f"http://127.0.0.1:{told['port']}/ready", timeout=20) as answer:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import signal
-import subprocess
 from pathlib import Path
 
 import pytest
@@ -14,6 +13,7 @@ from attrs import frozen
 from callflow.errors import NotAnswered
 from callflow.line import Profile, dial_socket, place_call
 from tests.call.stage import LINE, PROMPTS, write_prompts
+from tests.e2e.processes import Process
 from tests.e2e.serving import process, wait_for
 
 QUIET = Profile(keeps_sending_silence=False, retries=0)
@@ -74,7 +74,7 @@ async def call(port: int) -> Heard:
         return Heard(refused.status)
 
 
-async def stop_under_load(port: int, running: subprocess.Popen[str]) -> tuple[list[Heard], Heard, Heard, float]:
+async def stop_under_load(port: int, running: Process[str]) -> tuple[list[Heard], Heard, Heard, float]:
     heard: dict[str, Heard] = {}
 
     async def note(name: str) -> None:

@@ -6,7 +6,6 @@ import json
 import os
 import signal
 import ssl
-import subprocess
 import sys
 from functools import partial
 from pathlib import Path
@@ -23,6 +22,7 @@ from callflow.server.serve import Server
 from callflow.server.settings import Settings
 from examples.echo import echo
 from tests.certificates import CertificateFiles, client_context, make_certificate
+from tests.e2e.processes import Process
 from tests.e2e.serving import ROOT, process, serving, wait_for
 from tests.server.test_proxy_protocol import tcp
 
@@ -173,7 +173,7 @@ def toml(folder: Path, *lines: str) -> None:
     (folder / "callflow.toml").write_text("\n".join(lines) + "\n")
 
 
-def logged(running: subprocess.Popen[str], event: str) -> dict[str, Any]:
+def logged(running: Process[str], event: str) -> dict[str, Any]:
     """Read the process's log until an event comes; give it."""
     assert running.stderr is not None
     for line in running.stderr:
@@ -182,12 +182,12 @@ def logged(running: subprocess.Popen[str], event: str) -> dict[str, Any]:
     raise AssertionError(f"{event!r} was never logged")
 
 
-def reloaded(running: subprocess.Popen[str], event: str = "reloaded") -> dict[str, Any]:
+def reloaded(running: Process[str], event: str = "reloaded") -> dict[str, Any]:
     os.kill(running.pid, signal.SIGHUP)
     return logged(running, event)
 
 
-async def hang_on(port: int, running: subprocess.Popen[str], files: CertificateFiles, folder: Path) -> list[object]:
+async def hang_on(port: int, running: Process[str], files: CertificateFiles, folder: Path) -> list[object]:
     """Call, change the certificate under the running call, break it, and look each time who is answered."""
     old = client_context(files)
     async with calling(port, old, credentials="a:old") as phone:
@@ -227,9 +227,8 @@ def test_a_terminal_that_is_closed_ends_the_server(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "callflow", "serve", ECHO, "--port", "0", "--log-json"]
     environment = {"PYTHONPATH": str(ROOT), "PATH": "/usr/bin:/bin", "HOME": str(tmp_path)}
     setsid = ["setsid", "--ctty", *command]  # a session whose terminal this is, as in a window of its own
-    with subprocess.Popen(
-        setsid, cwd=tmp_path, env=environment, text=True, stdin=theirs, stdout=-1, stderr=-1
-    ) as running:
+    streams = {"stdin": theirs, "stdout": -1, "stderr": -1}
+    with Process[str](setsid, start_new_session=False, cwd=tmp_path, env=environment, text=True, **streams) as running:
         os.close(theirs)
         wait_for("--url", running)
         os.close(ours)

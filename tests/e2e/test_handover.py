@@ -4,10 +4,7 @@ from __future__ import annotations
 
 import signal
 import socket
-import subprocess
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import trio
@@ -15,6 +12,7 @@ from attrs import Factory, define
 
 from callflow.errors import NotAnswered
 from callflow.line import Profile, dial_socket, place_call
+from tests.e2e.processes import Process
 from tests.e2e.serving import ROOT, wait_for
 
 ECHO = str(ROOT / "examples" / "echo.py")
@@ -33,8 +31,7 @@ os.execv(sys.argv[2], sys.argv[2:])
 """What systemd does between fork and exec."""
 
 
-@contextmanager
-def server(folder: Path, *words: str, inherited: int | None = None) -> Iterator[subprocess.Popen[str]]:
+def server(folder: Path, *words: str, inherited: int | None = None) -> Process[str]:
     """Serve the echo line; with *inherited*, on that socket of ours, handed down as systemd does."""
     command = [sys.executable, "-m", "callflow", "serve", ECHO, "--drain", "20", *words]
     environment = {"PYTHONPATH": str(ROOT), "PATH": "/usr/bin:/bin", "HOME": str(folder)}
@@ -42,18 +39,8 @@ def server(folder: Path, *words: str, inherited: int | None = None) -> Iterator[
     if inherited is not None:
         command = [sys.executable, "-c", HAND_DOWN, str(inherited), *command]
         keep = (inherited,)
-    log = (folder / f"{len(list(folder.iterdir()))}.log").open("w")
-    with (
-        log,
-        subprocess.Popen(
-            command, cwd=folder, env=environment, text=True, stdout=-1, stderr=log, pass_fds=keep
-        ) as running,
-    ):
-        try:
-            yield running
-        finally:
-            if running.poll() is None:
-                running.kill()
+    with (folder / f"{len(list(folder.iterdir()))}.log").open("w") as log:
+        return Process[str](command, cwd=folder, env=environment, text=True, stdout=-1, stderr=log, pass_fds=keep)
 
 
 @define
@@ -86,7 +73,7 @@ class Callers:
                 await self.over.wait()
 
 
-async def replace(callers: Callers, old: subprocess.Popen[str], new: subprocess.Popen[str]) -> None:
+async def replace(callers: Callers, old: Process[str], new: Process[str]) -> None:
     """Call all the time; when the new server answers, tell the old one to stop, and go on when it is gone."""
     async with trio.open_nursery() as nursery:
         for _ in range(4):

@@ -16,6 +16,7 @@ import pytest
 import trio
 
 from callflow.line import Profile, dial_socket, place_call
+from tests.e2e.processes import Process
 from tests.e2e.serving import ROOT
 
 QUIET = Profile(keeps_sending_silence=False)
@@ -23,13 +24,13 @@ WORDS = (sys.executable, "-m", "callflow", "serve", str(ROOT / "examples" / "ech
 
 
 @pytest.fixture
-def serve(tmp_path: Path) -> Callable[..., subprocess.Popen[bytes]]:
+def serve(tmp_path: Path) -> Callable[..., Process[bytes]]:
     """Start the echo line as a process that tells a manager when it is ready; see ``Manager``."""
 
-    def start(**options: Any) -> subprocess.Popen[bytes]:
+    def start(**options: Any) -> Process[bytes]:
         environment = {"PYTHONPATH": str(ROOT), "PATH": "/usr/bin:/bin", "HOME": str(tmp_path)}
         extra = options.pop("environment", {})
-        return subprocess.Popen(WORDS, cwd=tmp_path, env=environment | extra, **options)
+        return Process[bytes](WORDS, cwd=tmp_path, env=environment | extra, **options)
 
     return start
 
@@ -69,13 +70,10 @@ def call_once(port: int) -> None:
     trio.run(call)
 
 
-def ended(running: subprocess.Popen[bytes]) -> int:
+def ended(running: Process[bytes]) -> int:
     """Tell a server to stop; give its exit code."""
     running.send_signal(signal.SIGTERM)
-    try:
-        return running.wait(15)
-    finally:
-        running.kill()
+    return running.wait(15)
 
 
 def test_a_manager_hears_of_the_whole_life(serve: Any, manager: Manager) -> None:

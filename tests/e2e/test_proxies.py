@@ -6,8 +6,8 @@ import os
 import shutil
 import socket
 import subprocess
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +22,7 @@ from callflow.server.serve import Server
 from callflow.server.settings import Settings, load_settings
 from examples.echo import echo
 from tests.certificates import CertificateFiles, client_context, make_certificate
+from tests.e2e.processes import Process
 from tests.e2e.serving import ROOT, serving
 from tests.test_docs import blocks
 
@@ -117,18 +118,13 @@ async def in_front(proxy: Any, folder: Path) -> AsyncIterator[tuple[Server, int,
             yield server, port, files
 
 
-@contextmanager
-def process_of(command: list[str], home: Path) -> Iterator[subprocess.Popen[bytes]]:
-    """Run a proxy; end it, by its id, when the block is left."""
+def process_of(command: list[str], home: Path) -> Process[bytes]:
+    """Run a proxy until the block is left."""
     environment = {"PATH": os.environ["PATH"], "HOME": str(home)}
-    with subprocess.Popen(command, stderr=subprocess.PIPE, env=environment) as running:
-        try:
-            yield running
-        finally:
-            running.terminate()
+    return Process[bytes](command, stderr=subprocess.PIPE, env=environment)
 
 
-async def wait_until_open(port: int, running: subprocess.Popen[bytes]) -> None:
+async def wait_until_open(port: int, running: Process[bytes]) -> None:
     with trio.fail_after(20):
         while True:
             try:

@@ -19,6 +19,8 @@ from typing import IO, Any
 import pytest
 from packaging.requirements import Requirement
 
+from tests.e2e.processes import Process
+
 FILES = ("run", "test", "pyproject.toml", "requirements/venv.sh", "requirements/run.txt", "requirements/test.txt")
 
 PRETENDED = """#!/bin/sh
@@ -42,7 +44,7 @@ BARE_PYTHON = "#!/bin/sh\ncase $1 in -V) echo Python 3.12.1 ;; *) exit 4 ;; esac
 WAITING = "Another start is setting up; waiting for it ...\n"
 
 
-class Started(subprocess.Popen[str]):
+class Started(Process[str]):
     """A start of ``./run``, with what it prints on pipes."""
 
     stderr: IO[str]
@@ -92,7 +94,6 @@ class Checkout:
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
-            start_new_session=True,
         )
 
     def start_and_hold(self) -> tuple[Started, IO[str]]:
@@ -104,7 +105,8 @@ class Checkout:
 
     def end(self, started: Started) -> tuple[int, str, str]:
         """Wait for the end of a start; give the exit code and what it printed on both channels."""
-        printed, complained = started.communicate()
+        with started:
+            printed, complained = started.communicate()
         return started.returncode, printed, complained
 
     def run(self, *words: str, script: str = "run", **environment: str) -> tuple[int, str, str]:

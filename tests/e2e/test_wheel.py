@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 from attrs import frozen
 
+from tests.e2e.processes import Process
 from tests.e2e.serving import wait_for
 
 pytestmark = pytest.mark.timeout(180)  # seconds; an environment takes a few to make on a busy machine
@@ -105,12 +106,11 @@ def test_a_users_flow_is_served_and_called_from_the_wheel(installed: Installed, 
     command = installed.python.with_name("callflow")
     (user_folder / "bye.call").write_text("ended by flow within 5s\n")
     serve = [str(command), "serve", "flow.py", "--port", "0"]
-    with subprocess.Popen(serve, cwd=user_folder, env={"PATH": ""}, stdout=-1, text=True) as server:
-        try:
-            url = wait_for("--url", server).split()[-1]
-            called = installed.run(command, "call", "bye", "--url", url, folder=user_folder)
-        finally:
-            server.terminate()
+    with Process[str](serve, cwd=user_folder, env={"PATH": ""}, stdout=-1, text=True) as server:
+        url = wait_for("--url", server).split()[-1]
+        called = installed.run(command, "call", "bye", "--url", url, folder=user_folder)
+        server.terminate()
+        server.wait(20)
 
     assert (called.returncode, called.stderr, server.returncode) == (0, "", 0)
 
