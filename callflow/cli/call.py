@@ -8,7 +8,6 @@ import secrets
 import signal
 import ssl
 import sys
-import tomllib
 from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
@@ -25,7 +24,7 @@ from callflow.line.feed import EventFeed
 from callflow.line.player import Surroundings, check_answers, play_script, read_sounds
 from callflow.line.recognise import Prompt, Recogniser, read_prompts
 from callflow.line.recording import write_stereo
-from callflow.line.script import parse
+from callflow.line.script_files import read_answers, read_script
 from callflow.line.steps import Hear, Ring, Script
 from callflow.line.telephone import Telephone, place_call
 from callflow.line.transcript import Conversation, Result, Teller, as_json, summary
@@ -161,7 +160,7 @@ def make_order(
         SettingsError: An option is wrong. None of these messages holds an answer.
     """
     path = find_script(script)
-    read = parse(_read_text(path), path)
+    read = read_script(path)
     if read.header.lag:
         raise SettingsError("lag", "a real line has a lag of its own; leave that line out of the script")
     known = read_answers(path, answers)
@@ -177,13 +176,6 @@ def make_order(
         call_sid=call_sid,
         json=json,
     )
-
-
-def _read_text(path: Path) -> str:
-    try:
-        return path.read_text("utf-8")
-    except (OSError, ValueError) as broken:  # ValueError: no UTF-8
-        raise SettingsError(str(path), f"it cannot be read: {type(broken).__name__}; is that a script?") from broken
 
 
 def find_script(name: Path) -> Path:
@@ -220,30 +212,6 @@ def parse_url(url: str) -> Target:
         path=(parts.path or "/stream") + (f"?{parts.query}" if parts.query else ""),
         credentials=":".join(names) if names else None,
     )
-
-
-def read_answers(script: Path, given: Sequence[str]) -> dict[str, str]:
-    """Read the answers in ``answers.toml`` beside the script, then those *given* as name=digits, which win."""
-    known = _read_answers_file(script.with_name("answers.toml"))
-    for text in given:
-        name, equals, digits = text.partition("=")
-        if not equals or not name:
-            raise SettingsError("--answer", "an answer is written name=digits")
-        known[name] = digits
-    return known
-
-
-def _read_answers_file(path: Path) -> dict[str, str]:
-    if not path.exists():
-        return {}
-    try:
-        known = tomllib.loads(_read_text(path))
-    except tomllib.TOMLDecodeError as broken:
-        raise SettingsError(str(path), 'that is no TOML; write lines like pin = "1234"') from broken
-    for name, digits in known.items():
-        if not isinstance(digits, str):
-            raise SettingsError(str(path), f'{name} is no text; write it in quotation marks, like pin = "1234"')
-    return known
 
 
 def _read_prompts(script: Script, path: Path, given: Path | None) -> list[Prompt]:

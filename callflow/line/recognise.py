@@ -87,8 +87,10 @@ def _pattern(prompt: Prompt, form: AudioFormat) -> _Pattern | None:
     begins = next((at for at in range(0, len(prompt.pcm), step) if level(prompt.pcm[at : at + step]) > SILENCE), None)
     if begins is None:
         return None
-    audio, lead = form.from_pcm16(prompt.pcm), begins // 2 * form.sample_bytes
-    return _Pattern(prompt, audio, lead, audio[lead : lead + form.size(NEEDLE_SECONDS)])
+    audio, ends = form.from_pcm16(prompt.pcm), begins // 2 * form.sample_bytes + form.size(NEEDLE_SECONDS)
+    # Not its very first samples: they may agree by chance with how that would go on which was cut for it.
+    lead = (begins + step if begins + 2 * step < len(prompt.pcm) else begins) // 2 * form.sample_bytes
+    return _Pattern(prompt, audio, lead, audio[lead:ends])
 
 
 @define(eq=False)

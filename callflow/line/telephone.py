@@ -57,6 +57,8 @@ class LineEntry:
     """As in Exotel's documents, seen from the server: ``in`` is Exotel's, ``out`` the server's."""
     text: str | bytes
     """Content of the frame; bytes where it was a binary one."""
+    link: int = 1
+    """On which of the call's streams, from 1."""
 
     @property
     def message(self) -> Message | None:
@@ -405,7 +407,7 @@ class Telephone:
             await self._facts.park()
 
     def _note(self, side: Literal["in", "out"], text: str | bytes) -> LineEntry:
-        entry = LineEntry(len(self.log) + 1, self.now, side, text)
+        entry = LineEntry(len(self.log) + 1, self.now, side, text, self.links)
         self.log.append(entry)
         return entry
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import importlib
 import importlib.util
+import os
 import sys
 from collections.abc import Iterable
 from pathlib import Path
@@ -53,6 +54,26 @@ def module_and_flows(argument: str) -> tuple[ModuleType, list[Flow[Any]]]:
     where, _, name = argument.partition(":")
     module = _import(where)
     return module, list(_find(module, where, name).values())
+
+
+def argument_of(flow: Flow[Any], folder: Path) -> str:
+    """Write FLOW for a flow that is at hand, so that it is found from *folder*.
+
+    Raises:
+        NoSuchFlow: It has no name in the module that made it.
+    """
+    file = flow.made_at[0]
+    modules = [module for module in list(sys.modules.values()) if getattr(module, "__file__", None) == str(file)]
+    names = [name for module in modules for name, value in vars(module).items() if value is flow]
+    if not names:
+        raise NoSuchFlow(f"{flow!r} has no name in {file}; give it one there, so that a file can say what is called")
+    return f"{os.path.relpath(file, folder)}:{names[0]}"
+
+
+def load_flow_from(folder: Path, argument: str) -> Flow[Any]:
+    """Find a flow as ``load_flow`` does, with files looked for from *folder*."""
+    where, colon, name = argument.partition(":")
+    return load_flow(f"{folder / where}{colon}{name}" if where.endswith(".py") else argument)
 
 
 def _import(where: str) -> ModuleType:

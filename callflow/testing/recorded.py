@@ -11,7 +11,7 @@ _NO_CLOSE_FRAME = 1006
 
 
 def recorded(telephone: Telephone, *, crossing: float = 0.0, one_way: bool = False) -> WireLog:
-    """Make a wire log of what passed on a telephone's connection so far.
+    """Make a wire log of what passed on a telephone's connections so far, each with its number.
 
     Times are seconds since the call was answered. Both sides can be judged by it: Exotel's rules exactly, the server's
     as far as they need no facts of its inside. What came when the line was gone is nobody's, and left out.
@@ -30,9 +30,9 @@ def recorded(telephone: Telephone, *, crossing: float = 0.0, one_way: bool = Fal
         if entry.at > ended_at:
             break
         put = log.arrived if entry.side == "in" else log.sent
-        put(entry.at, entry.text)
+        put(entry.at, entry.text, conn=entry.link)
     if telephone.close_code is not None:
         closed = Closed(code=telephone.close_code, clean=telephone.close_code != _NO_CLOSE_FRAME)
         put_close = log.sent if telephone.ended_by == "server" else log.arrived
-        put_close(ended_at, closed)
+        put_close(ended_at, closed, conn=telephone.links)
     return log

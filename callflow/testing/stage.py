@@ -6,7 +6,7 @@ chance decides is decided by the ``Circumstances``, so that the same ones and th
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from random import Random
 from typing import Any
 
@@ -52,13 +52,19 @@ class Circumstances:
     """Which Exotel calls."""
 
     @classmethod
-    def of(cls, header: Header) -> Circumstances:
-        """Give those that a script's header asks for. What it says nothing of is as in every run without a word."""
+    def of(cls, header: Header, flow: Flow[Any] | None = None) -> Circumstances:
+        """Give those that a script's header asks for. What it says nothing of is as in every run without a word.
+
+        Args:
+            header: The header.
+            flow: What is called. One that wants to hear the caller speak is sent silence, too, as on a real line: it
+                could not tell that somebody has spoken otherwise.
+        """
         return cls(
             seed=header.seed or 0,
             order=header.order or 0,
             conditions=attrs.evolve(CONDITIONS[header.network], lag=header.lag),
-            profile=attrs.evolve(header.profile, keeps_sending_silence=False),
+            profile=attrs.evolve(header.profile, keeps_sending_silence=flow is not None and flow.listens),
         )
 
 
@@ -68,10 +74,20 @@ class NotingServer(Server):
 
     calls: list[CallTask] = field(factory=list, init=False)
     """Every call that started, oldest first."""
+    begins: Callable[[CallTask], None] = field(default=lambda task: None, init=False)
+    """Told of each call that begins, before anything is written of its states."""
+    news: trio.Event = field(factory=trio.Event, init=False)
+    """Set, and replaced, when a call has its record."""
 
     def _begun(self, task: CallTask) -> None:
         self.calls.append(task)
+        self.begins(task)
         super()._begun(task)
+
+    def _recorded(self, record: CallRecord) -> None:
+        super()._recorded(record)
+        self.news.set()
+        self.news = trio.Event()
 
 
 @define(eq=False)
@@ -104,6 +120,10 @@ class Stage:
 
     def _draw(self) -> Random:
         return Random(self._chance.getrandbits(64))
+
+    def draw_sid(self) -> str:
+        """Draw the ``CallSid`` of a call that is announced before it comes."""
+        return f"{self._chance.getrandbits(128):032x}"
 
     async def open(self, nursery: trio.Nursery) -> None:
         """Load the flow's prompts and take calls, in tasks of *nursery*.

@@ -60,6 +60,15 @@ def test_a_prompt_is_named_with_its_place_and_its_length(form: AudioFormat) -> N
     assert told(recogniser.heard) == [("welcome", 0.5, 1.3, True)]
 
 
+def test_a_prompt_is_found_though_it_begins_as_the_one_that_was_cut_for_it_would_go_on() -> None:
+    longer = prompt("longer", sound(6, 1.0) + MENU.pcm[:20] + sound(7, 1.0))
+    recogniser = Recogniser([longer, MENU], PCM)
+    recogniser.feed(0.0, longer.pcm[:16000] + MENU.pcm)
+    recogniser.settle(60.0)
+
+    assert told(recogniser.heard)[1] == ("menu", 1.001, 1.999, True)
+
+
 def test_the_words_of_a_prompt_come_with_it() -> None:
     (heard,) = hear((0.0, WELCOME.pcm)).heard
 

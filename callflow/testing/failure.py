@@ -1,0 +1,85 @@
+"""What is told of a call that broke something: at most 25 lines, no traceback, and how to play it again."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Iterator, Sequence
+
+from attrs import field, frozen
+
+from callflow.line.script import render
+from callflow.line.steps import Script
+
+MOST_LINES = 25
+"""Lines of a failure, as it is printed."""
+
+WIDTH = 110
+"""Signs of a line."""
+
+_STEPS, _MOMENTS = 8, 8
+
+
+@frozen(kw_only=True)
+class Failure:
+    """One call that broke a law, or did not go as a test expected."""
+
+    sentence: str
+    """The law, or what was expected."""
+    came: str
+    """What came instead."""
+    law: str = ""
+    """Name of the rule or law that was broken; empty where a step of the script does not hold."""
+    where: Sequence[str] = ()
+    """The test's line, and the state with its file and line."""
+    script: Script | None = field(default=None, repr=False)
+    timeline: Sequence[str] = field(default=(), repr=False)
+    """What happened, one line each, in the order of time."""
+    command: str = ""
+    """Plays it again."""
+
+    def __str__(self) -> str:
+        return "\n".join(self.lines())
+
+    def lines(self) -> list[str]:
+        """Write it, in at most ``MOST_LINES``."""
+        found = _fit([*textwrap.wrap(self.sentence, WIDTH)], 2) + _fit(textwrap.wrap(self.came, WIDTH - 2), 3, "  ")
+        found += [f"  {place}" for place in self.where]
+        if self.script is not None:
+            found += ["the call:", *_fit(render(self.script).splitlines(), _STEPS, "  ")]
+        if self.timeline:
+            found += ["what happened:", *_fit(self.timeline, _MOMENTS, "  ")]
+        if self.command:
+            found.append(f"play it again: {self.command}")
+        return found[:MOST_LINES]
+
+
+class CallFailed(AssertionError):
+    """A call broke a law, or did not go as a test expected. Its text is all that there is to tell."""
+
+    def __init__(self, failure: Failure) -> None:
+        super().__init__(str(failure))
+        self.failure = failure
+
+
+def failures_in(raised: BaseException) -> list[Failure] | None:
+    """Give the failed calls that an exception, or a group of them, is made of; None if something else is among them."""
+    leaves = list(_leaves(raised))
+    failed = [leaf.failure for leaf in leaves if isinstance(leaf, CallFailed)]
+    return failed if len(failed) == len(leaves) else None
+
+
+def _leaves(raised: BaseException) -> Iterator[BaseException]:
+    if isinstance(raised, BaseExceptionGroup):
+        for one in raised.exceptions:
+            yield from _leaves(one)
+    else:
+        yield raised
+
+
+def _fit(lines: Sequence[str], room: int, indent: str = "") -> list[str]:
+    """Leave lines out of the middle where there are too many."""
+    if len(lines) > room:
+        first = room // 2
+        last = room - first - 1
+        lines = [*lines[:first], f"… {len(lines) - room + 1} more", *lines[len(lines) - last :]]
+    return [f"{indent}{line}" for line in lines]

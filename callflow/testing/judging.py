@@ -1,0 +1,78 @@
+"""Judges a call that was played on a stage, by the rules of the wire and the laws of a call."""
+
+from __future__ import annotations
+
+import inspect
+from pathlib import Path
+from typing import Any
+
+from callflow.call.call import CallTask
+from callflow.call.journal import Kind
+from callflow.flow.state import State
+from callflow.line.telephone import Telephone
+from callflow.session.inputs import EndCause
+from callflow.testing.laws import Story
+from callflow.testing.laws import check as check_laws
+from callflow.testing.recorded import recorded
+from callflow.testing.rules import LOW_LATENCY, RAW, Verdict
+from callflow.testing.rules import check as check_rules
+
+IN_VIRTUAL_TIME = 0.002
+"""Seconds that a timer may be late where the clock waits for everybody: the rounding of a journal's moments."""
+
+AT_ONCE = 0.001
+"""Seconds. What is sent in the very moment in which the other side ends has crossed with that."""
+
+
+def judge(phone: Telephone, task: CallTask, *, lag: float = 0.0, odd: bool = False) -> Verdict:
+    """Judge a call that is over.
+
+    Args:
+        phone: Exotel's side of it.
+        task: The server's side.
+        lag: Seconds that a message was under way.
+        odd: Whether messages were sent that Exotel should not send: then the keys that came are not looked at.
+    """
+    timing, flow = task.driver.timing, task.flow
+    exempt = (RAW if flow.raw else frozenset()) | (LOW_LATENCY if task.settings.low_latency else frozenset())
+    wire = recorded(phone, crossing=2 * lag + AT_ONCE, one_way=flow.one_way)  # the cause goes there, the rest back
+    lead = timing.low_latency_lead if task.settings.low_latency else timing.lead
+    verdict = check_rules(wire, exempt=exempt, lead=lead)
+    journal = task.driver.journal
+    if journal.forgotten:  # too long a call to be told from its beginning
+        return verdict
+    keys_are_known = not odd and phone.links == 1
+    story = Story(entries=list(journal.entries), flow=flow, wire=[wire] if keys_are_known else [])
+    return verdict + check_laws(story, timing=timing, late=IN_VIRTUAL_TIME)
+
+
+def fault_of(task: CallTask | None) -> str:
+    """Say what the flow's own code raised that ended the call; empty if it did not."""
+    if task is None or task.driver.session.cause not in (EndCause.APP_ERROR, EndCause.APP_TIMEOUT):
+        return ""
+    errors = [entry for entry in task.driver.journal.entries if entry.kind is Kind.ERROR]
+    if not errors:
+        return "the flow's code failed"
+    where = errors[-1].details.get("where") or errors[-1].details.get("state", "the flow")
+    return f"{where}: {errors[-1].what}"
+
+
+def place_of(task: CallTask | None) -> str:
+    """Say in which state a call is or ended, with file and line; empty if it has none."""
+    if task is None or task.engine is None:
+        return ""
+    return place_of_state(type(task.engine.state))
+
+
+def place_of_state(state: type[State[Any]]) -> str:
+    """Name a state with its file and line."""
+    try:
+        path, (_, line) = inspect.getsourcefile(state), inspect.getsourcelines(state)
+    except (OSError, TypeError):  # typed into an interpreter
+        return f"in state {state.__name__}"
+    return f"in state {state.__name__}, {shown(Path(path or ''))}:{line}"
+
+
+def shown(path: Path) -> str:
+    """Write a path as short as it can be opened from here."""
+    return str(path.relative_to(Path.cwd())) if path.is_relative_to(Path.cwd()) else str(path)

@@ -1,0 +1,138 @@
+"""The pytest plugin: plays saved calls as tests, gives tests of calls a clock, and tells failed calls in few lines.
+
+It collects ``.call`` files that name their flow, and leaves others alone. Async tests of modules that hold ``caller``
+run in virtual time. A test that fails by a call that broke something prints that call, and no traceback.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Generator, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+import trio
+from trio.testing import MockClock
+
+from callflow.errors import CallflowError
+from callflow.line.script_files import read_script
+from callflow.testing.caller import caller
+from callflow.testing.failure import CallFailed, failures_in
+from callflow.testing.replay import Verdict, replay
+
+PROPERTY = "call"
+"""Name of the report's property that holds the verdict on a saved call, and its law."""
+
+# Saved calls.
+
+
+def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> pytest.Collector | None:
+    """Take ``.call`` files that bring their flow along."""
+    if file_path.suffix == ".call" and _brings_flow(file_path):
+        return CallFile.from_parent(parent, path=file_path)
+    return None
+
+
+def _brings_flow(path: Path) -> bool:
+    lines = path.read_text("utf-8", "replace").splitlines()
+    return any(line.split()[:1] == ["flow"] for line in lines)
+
+
+class CallFile(pytest.File):
+    """A ``.call`` file."""
+
+    def collect(self) -> Iterator[CallItem]:
+        yield CallItem.from_parent(self, name=self.path.stem)
+
+
+class CallItem(pytest.Item):
+    """A saved call, played as a test."""
+
+    obj: Callable[[], None] = staticmethod(lambda: None)  # pytest-trio looks at every item's, to find async ones
+
+    def runtest(self) -> None:
+        script = read_script(self.path)
+        played = replay(self.path)
+        self.user_properties.append((PROPERTY, [played.verdict.value, script.header.law or ""]))
+        if played.failure is not None:
+            raise CallFailed(played.failure)
+
+    def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException], style: Any = None) -> Any:
+        """Tell a mistake in the file by its message alone."""
+        if isinstance(excinfo.value, CallflowError):
+            return str(excinfo.value)
+        return super().repr_failure(excinfo, style)
+
+    def reportinfo(self) -> tuple[Path, int, str]:
+        return self.path, 0, self.name
+
+
+def pytest_report_teststatus(report: pytest.CollectReport | pytest.TestReport) -> tuple[str, str, str] | None:
+    """Say FIXED, PASSED or FAILED of a saved call."""
+    said = _verdict(report)
+    if said is None or report.when != "call":
+        return None
+    return report.outcome, "F" if said[0] == Verdict.FAILED.value else ".", said[0]
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """List the saved calls that once broke a law, or do now."""
+    reports = [report for name in ("passed", "failed") for report in terminalreporter.stats.get(name, [])]
+    told = [(report.nodeid, *said) for report in reports if (said := _verdict(report))]
+    lines = [_line_of(*each) for each in told if each[2] or each[1] == Verdict.FAILED.value]
+    if lines:
+        terminalreporter.section("saved calls")
+        for line in sorted(lines):
+            terminalreporter.line(line)
+
+
+def _verdict(report: pytest.CollectReport | pytest.TestReport) -> tuple[str, str] | None:
+    said: Sequence[str] | None = dict(getattr(report, "user_properties", [])).get(PROPERTY)
+    return None if said is None or getattr(report, "when", "") != "call" else (said[0], said[1])
+
+
+def _line_of(nodeid: str, verdict: str, law: str) -> str:
+    return f"{verdict}  {nodeid.partition('::')[0]}" + (f" (it once broke {law})" if law else "")
+
+
+# The clock.
+
+
+def run_in_virtual_time(
+    main: Callable[..., Any], *args: Any, clock: trio.abc.Clock | None = None, **options: Any
+) -> Any:
+    """Run a test as ``trio.run``, in virtual time unless a fixture brings another clock."""
+    return trio.run(main, *args, clock=clock or MockClock(autojump_threshold=0), **options)
+
+
+def pytest_collection_modifyitems(items: Sequence[pytest.Item]) -> None:
+    """Have the async tests of modules that hold ``caller`` run in virtual time, by pytest-trio."""
+    for item in items:
+        if isinstance(item, pytest.Function) and _holds_caller(item.module) and _is_async(item.obj):
+            # In front: of several markers pytest-trio takes the first that names a runner.
+            item.add_marker(pytest.mark.trio(run=run_in_virtual_time), append=False)
+
+
+def _holds_caller(module: object) -> bool:
+    return any(value is caller for value in vars(module).values())
+
+
+def _is_async(function: Any) -> bool:
+    handle = getattr(function, "hypothesis", None)
+    return inspect.iscoroutinefunction(function if handle is None else handle.inner_test)
+
+
+# Failures.
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Print of a call that broke something the call, in place of a traceback through callflow's inside."""
+    report = yield
+    failures = None if call.excinfo is None else failures_in(call.excinfo.value)
+    if failures:
+        report.longrepr = "\n\n".join(map(str, failures))
+    return report

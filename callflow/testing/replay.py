@@ -1,0 +1,162 @@
+"""Plays a ``.call`` file that brings its flow along, as often as wanted with the identical trace.
+
+The script's header says all that chance decides, and the steps are jobs of a ``Stepper``: the world stands still
+between them, as it did when the call was found.
+"""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Mapping, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import trio
+from attrs import define, evolve, field, frozen
+
+from callflow.errors import CallflowError, NotAnswered
+from callflow.flow.flow import Flow
+from callflow.line.player import check_answers, read_sounds
+from callflow.line.script_files import read_answers, read_script
+from callflow.line.steps import Reconnect, Ring, Script
+from callflow.line.transcript import Outcome, expected
+from callflow.server.flow_argument import load_flow_from
+from callflow.testing.failure import Failure
+from callflow.testing.performance import Performance
+from callflow.testing.seeding import task_order
+from callflow.testing.stage import Circumstances, Stage
+from callflow.testing.stepper import NeverSettles, Stepper
+
+
+class Verdict(enum.Enum):
+    """What a replay says of a call."""
+
+    FIXED = "FIXED"
+    """It once broke a law, and no longer does."""
+    PASSED = "PASSED"
+    """Every step holds, and no law is broken; it was never said to break one."""
+    FAILED = "FAILED"
+    """A step does not hold, or a rule or law is broken."""
+
+
+@frozen(kw_only=True)
+class Replay:
+    """What became of a call that was played again."""
+
+    script: Script
+    failure: Failure | None
+    timeline: Sequence[str]
+    """What happened, one line each."""
+    trace: Sequence[tuple[float, str, str | bytes]] = field(repr=False)
+    """Every message both ways, in order: seconds since the answer, ``in`` or ``out``, and its text."""
+
+    @property
+    def verdict(self) -> Verdict:
+        if self.failure is not None:
+            return Verdict.FAILED
+        return Verdict.PASSED if self.script.header.law is None else Verdict.FIXED
+
+
+def replay(
+    script: Script | Path,
+    *,
+    flow: Flow[Any] | None = None,
+    answers: Mapping[str, str] | None = None,
+    services: Sequence[object] = (),
+) -> Replay:
+    """Play a script against the flow that it names, in virtual time.
+
+    Args:
+        script: A script, or its file; then answers are also looked for in ``answers.toml`` beside it.
+        flow: What is called; by default what the script's header names.
+        answers: What ``type $name`` types.
+        services: Doubles, which stand before the flow's own.
+
+    Raises:
+        SettingsError: A file cannot be read.
+        ScriptError: A line of the script cannot be read, or an answer is missing.
+        AudioError: A prompt, or what the caller is to say, cannot be played.
+        CallflowError: The script names no flow, or that is not there.
+    """
+    if isinstance(script, Path):
+        answers = {**read_answers(script, []), **(answers or {})}
+        script = read_script(script)
+    answers = dict(answers or {})
+    check_answers(script, answers)
+    played = _Replaying(script, flow or _flow_of(script), answers, services)
+    with task_order(script.header.order or 0):
+        failure = played.play()
+    path = str(script.path)
+    return Replay(
+        script=script,
+        failure=None if failure is None else evolve(failure, command=f"callflow replay {path}", script=script),
+        timeline=played.timeline,
+        trace=played.trace,
+    )
+
+
+def _flow_of(script: Script) -> Flow[Any]:
+    if script.header.flow is None:
+        cure = "write flow FILE:NAME above its first step, or play it by callflow call"
+        raise CallflowError(f"{script.path}: it does not say which flow is called; {cure}")
+    return load_flow_from(Path(script.path).parent, script.header.flow)
+
+
+@define
+class _Replaying:
+    """One replay while it runs."""
+
+    script: Script
+    flow: Flow[Any]
+    answers: Mapping[str, str] = field(repr=False)
+    services: Sequence[object]
+    timeline: Sequence[str] = ()
+    trace: Sequence[tuple[float, str, str | bytes]] = ()
+    _performance: Performance | None = None
+
+    def play(self) -> Failure | None:
+        """Play it to its end; say what is wrong."""
+        stepper = Stepper(self._open)
+        try:
+            return self._take_steps(stepper)
+        except NeverSettles as stuck:
+            return Failure(sentence="every call comes to an end", came=str(stuck))
+        finally:
+            stepper.close()
+
+    async def _open(self, nursery: trio.Nursery) -> None:
+        stage = Stage(self.flow, Circumstances.of(self.script.header, self.flow), self.services)
+        await stage.open(nursery)
+        self._performance = Performance(
+            stage=stage,
+            nursery=nursery,
+            header=self.script.header,
+            answers=self.answers,
+            sounds=read_sounds(self.script),
+        )
+
+    def _take_steps(self, stepper: Stepper) -> Failure | None:
+        performance = self._performance
+        assert performance is not None, "the stage is open"
+        steps = self.script.steps
+        rings = isinstance(steps[0], Ring)
+        try:
+            stepper.do(partial(performance.ring, asks=rings))
+        except NotAnswered as refused:
+            return Failure(sentence="the call is answered", came=str(refused))
+        failure = None
+        for place, step in enumerate(steps[rings:], start=rings):
+            comes_back = any(isinstance(later, Reconnect) for later in steps[place:])
+            outcome = stepper.do(partial(performance.take, step, comes_back=comes_back))
+            if not outcome.held:
+                failure = self._not_held(performance, outcome)
+                break
+        wrong = stepper.do(performance.close)
+        self.timeline = performance.timeline()
+        self.trace = performance.trace()
+        return failure or wrong
+
+    def _not_held(self, performance: Performance, outcome: Outcome) -> Failure:
+        line = f"{Path(self.script.path).name}:{outcome.step.line}"
+        return performance.failure(f"{line}: expected {expected(outcome.step)}", outcome.came)
