@@ -10,11 +10,13 @@ from types import TracebackType
 import msgspec
 from attrs import asdict, define, field
 
+from callflow.cli.deep import facts_of, lines_of
 from callflow.cli.import_errors import explained, last_line_of_users, shown
 from callflow.errors import FlowDefinitionError
 from callflow.flow.checks.everything import check_module
 from callflow.flow.checks.finding import Finding, Place, finding_of
 from callflow.flow.checks.source import Sources
+from callflow.flow.deep.study import Study, study
 from callflow.server.flow_argument import NoSuchFlow, module_and_flows
 
 CLEAN, FOUND, NOT_IMPORTED = 0, 1, 2
@@ -24,17 +26,18 @@ JSON_VERSION = 1
 """Goes up when a key of the JSON output changes its meaning or goes away; new keys may come without."""
 
 
-def check(*flows: str, json: bool = False) -> int:
+def check(*flows: str, json: bool = False, deep: bool = False) -> int:
     """Find mistakes in flows before a caller does. They are imported; nothing is run, served or loaded.
 
     Args:
         flows: path/to/file.py or package.module, with :name for one of several flows.
         json: Print one JSON object instead of lines.
+        deep: Walk the control graph as well, for every outcome of every state: longest silence, loops, uncut prompts.
     """
     if not flows:
         print("callflow: check needs a FLOW: path/to/file.py or package.module", file=sys.stderr)
         return NOT_IMPORTED
-    report = Report()
+    report = Report(deep=deep)
     for flow in flows:
         report.look_at(flow)
     print(report.as_json() if json else report.as_text(), end="")
@@ -45,6 +48,10 @@ def check(*flows: str, json: bool = False) -> int:
 class Report:
     """What was found in all flows that were asked about."""
 
+    deep: bool = False
+    """Whether control flow is studied, too."""
+    studies: list[Study] = field(factory=list)
+    """What was found out about it."""
     names: list[str] = field(factory=list)
     """Names of the flows that were judged."""
     findings: list[Finding] = field(factory=list)
@@ -64,7 +71,9 @@ class Report:
             self._fail(argument, explained(wrong))
         else:
             self.names += [each.name for each in flows]
-            self._add(check_module(module, flows))
+            studies = [study(each) for each in flows] if self.deep else []
+            self.studies += studies
+            self._add(check_module(module, flows, studies))
 
     @property
     def exit_code(self) -> int:
@@ -80,12 +89,16 @@ class Report:
             lines.append(f"{_count(len(self.names), 'flow')}: nothing found")
         elif self.findings:
             lines.append(_count(len(self.findings), "finding"))
+        for each in self.studies:
+            lines += ["", *lines_of(each)]
         return "".join(f"{line}\n" for line in lines)
 
     def as_json(self) -> str:
         """Write everything as one object."""
         found = [{**asdict(finding), "path": shown(finding.path)} for finding in self.findings]
         report = {"version": JSON_VERSION, "flows": self.names, "findings": found, "failures": self.failures}
+        if self.deep:
+            report["deep"] = [facts_of(each) for each in self.studies]
         return msgspec.json.format(msgspec.json.encode(report), indent=2).decode() + "\n"
 
     def _add(self, findings: Sequence[Finding] | Iterator[Finding]) -> None:

@@ -203,12 +203,17 @@ def _read_inside(state: type[State[Any]], around: tuple[type[State[Any]], ...], 
             check="sub-flow",
             at=state,
         )
-    graph = _walk(_starts_of(state, reading.scope), (*around, state), reading)
+    graph = _walk(starts_of(state, reading.scope), (*around, state), reading)
     check_ends(state, graph.states, graph.results)
     return graph
 
 
-def _starts_of(state: type[State[Any]], scope: Scope) -> list[type[State[Any]]]:
+def starts_of(state: type[State[Any]], scope: Scope) -> list[type[State[Any]]]:
+    """Find the states that a sub-flow may begin with.
+
+    Raises:
+        FlowDefinitionError: Its ``begin`` does not say, or names what is no state.
+    """
     if state.options.start is not None:
         return [state.options.start]
     where, begin = f"{state.__qualname__}.begin", cast("Any", state).begin

@@ -41,7 +41,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
         (["--help"], ["serve", "call", "check", "diagram", "--version"]),
         (["serve", "--help"], ["FLOW", "--host", "--port", "--drain", "--log-json"]),
         (["call", "--help"], ["SCRIPT", "--url", "--wav", "--json"]),
-        (["check", "--help"], ["FLOWS", "--json"]),
+        (["check", "--help"], ["FLOWS", "--json", "--deep"]),
         (["diagram", "--help"], ["FLOW", "--format", "-o", "--check"]),
     ],
 )

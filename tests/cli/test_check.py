@@ -205,3 +205,38 @@ def test_nothing_is_served_and_no_socket_is_opened(folder: Path, monkeypatch: py
     monkeypatch.setattr(socket, "socket", None)
 
     assert run(["check", "ivr.py"]) == CLEAN
+
+
+LOOPS = (
+    HEAD + "class Work(State[None], timeout=5.0):\n    async def run(self, call) -> Work | Bye: ...\n"
+    "    def on_timeout(self, call) -> Bye: ...\n" + BYE + "bank = Flow('bank', start=Work)\n"
+)
+
+
+def test_a_deep_check_says_what_holds_for_every_call(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (folder / "ivr.py").write_text(LOOPS)
+
+    assert (run(["check", "ivr.py", "--deep"]), capsys.readouterr().out) == (
+        CLEAN,
+        "1 flow: nothing found\n\nbank: 2 moments, 4 outcomes\n"
+        "  a caller who never does anything: unbounded, in Work → Work; only the longest time of a call ends it\n"
+        "  goes round without the caller: Work → Work (0.0 to 5.0 s a round)\n"
+        "  cannot be cut: nothing\n",
+    )
+
+
+def test_a_deep_check_for_programs_has_no_number_where_there_is_no_bound(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (folder / "ivr.py").write_text(LOOPS)
+    run(["check", "ivr.py", "--deep", "--json"])
+
+    [facts] = json.loads(capsys.readouterr().out)["deep"]
+    assert facts["silent"] == {"seconds": None, "by": ["Work"], "loop": ["Work"], "unknown": []}
+
+
+def test_what_is_never_left_is_a_finding(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    stays = "class Ask(Menu[None], keys={'1': Bye}, prompt='a.wav'):\n    def on_failed(self, call, why) -> None: ...\n"
+    (folder / "ivr.py").write_text(HEAD + BYE + stays + "bank = Flow('bank', start=Ask)\n")
+
+    assert (run(["check", "ivr.py", "--deep"]), "[endless-silence]" in capsys.readouterr().out) == (FOUND, True)

@@ -8,9 +8,11 @@ import re
 from collections.abc import Iterator
 
 import attrs
+import pytest
 
-from callflow.cli.check import Report
+from callflow.cli.check import Report, check
 from callflow.flow.checks.finding import Finding
+from callflow.flow.deep.stuck import DEEP
 from callflow.flow.graph import REQUIRED
 from tests.docs.tables import code, tables
 from tests.test_docs import ROOT
@@ -44,11 +46,11 @@ def refused() -> set[str]:
     return names
 
 
-def found() -> set[str]:
+def found(folder: str) -> set[str]:
     """Read the names that findings are made with."""
     return {
         str(node.args[0].value)
-        for path in (FLOW / "checks").glob("*.py")
+        for path in (FLOW / folder).glob("*.py")
         for node in ast.walk(ast.parse(path.read_text()))
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr == "finding"
         if isinstance(node.args[0], ast.Constant)
@@ -60,12 +62,31 @@ def test_everything_that_is_refused_is_there() -> None:
 
 
 def test_everything_that_is_found_is_there() -> None:
-    assert sorted(told("Found by `callflow check`")) == sorted(found() | {"dead-state"})
+    assert sorted(told("Found by `callflow check`")) == sorted(found("checks") | {"dead-state"})
+
+
+def test_everything_that_is_found_deep_down_is_there() -> None:
+    assert sorted(told("Walking every way: `--deep`")) == sorted(found("deep")) == sorted(DEEP)
+
+
+def test_what_the_page_shows_of_a_deep_check_is_printed(capsys: pytest.CaptureFixture[str]) -> None:
+    check(str(ROOT / "examples" / "bank_ivr" / "ivr.py"), deep=True)
+
+    shown = (ROOT / "docs" / "reference" / "checks.md").read_text().partition("--deep examples/bank_ivr/ivr.py\n")[2]
+    assert capsys.readouterr().out == shown.partition("```")[0]
+
+
+def test_every_key_of_a_deep_check_is_there(capsys: pytest.CaptureFixture[str]) -> None:
+    check(str(ROOT / "examples" / "bank_ivr" / "ivr.py"), deep=True, json=True)
+    [facts] = json.loads(capsys.readouterr().out)["deep"]
+
+    [table] = [table for table in PAGE if "in `deep`" in table.columns]
+    assert sorted(name for cell in table.column("in `deep`") for name in code(cell)) == sorted(facts)
 
 
 def test_every_key_for_programs_is_there() -> None:
     [table] = [table for table in PAGE if "key" in table.columns]
-    keys = json.loads(Report().as_json())
+    keys = json.loads(Report(deep=True).as_json())
 
     assert [name for cell in table.column("key") for name in code(cell)] == list(keys)
 

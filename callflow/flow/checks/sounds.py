@@ -85,7 +85,7 @@ class _Prompts:
         """Prompts that code names in ``call.play`` and ``call.start``."""
         for code in all_code(self.flow, self.sources):
             for call in calls(code.body):
-                if prompt := _literal_prompt(call):
+                if prompt := literal_prompt(call):
                     clip = yield from self._clip(prompt, code.at(call), code.where, self.library.languages)
                     yield from () if clip is None else _cut_by_time(code, call, clip.seconds)
 
@@ -154,7 +154,7 @@ def _must_wait(state: AnyState) -> bool:
     return hasattr(state.options, "first_digit") and state.options.barge_in is None
 
 
-def _literal_prompt(call: ast.Call) -> Prompt | None:
+def literal_prompt(call: ast.Call) -> Prompt | None:
     """Read the prompt of ``call.play("a.wav")``, if it stands there as it is."""
     match call:
         case ast.Call(func=ast.Attribute(value=ast.Name("call"), attr="play" | "start"), args=[first, *_]):
