@@ -12,14 +12,19 @@ from callflow.wire.messages import Start
 from callflow.wire.parameters import RATE_NAMES, TOKEN_PARAMETER, merge_parameters
 
 
-def line_of(start: Start, socket: Socket, codec: str, driver: Driver) -> AudioFormat:
-    """Find the rate and coding of a line, and write down what is odd about them."""
+def line_of(start: Start, socket: Socket, codec: str) -> AudioFormat:
+    """Find the rate and coding of a line."""
+    form = start.media_format
+    return line_format(codec, form.encoding, form.sample_rate, socket.rate)
+
+
+def note_oddities(start: Start, socket: Socket, driver: Driver) -> None:
+    """Write down what is odd about the rate and coding of a line."""
     form = start.media_format
     if not known_encoding(form.encoding):
         driver.note(Kind.ODD, "encoding", encoding=form.encoding[:64])
     if form.sample_rate is not None and socket.rate is not None and form.sample_rate != socket.rate:
         driver.note(Kind.ODD, "rate", start=form.sample_rate, url=socket.rate)
-    return line_format(codec, form.encoding, form.sample_rate, socket.rate)
 
 
 def parameters_of(start: Start, socket: Socket, connected: Mapping[str, str]) -> dict[str, str]:

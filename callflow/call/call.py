@@ -22,7 +22,7 @@ from attrs import define, evolve, field
 
 from callflow.call.accepted import LineSettings, Socket
 from callflow.call.afterwards import run_after
-from callflow.call.beginning import line_of, parameters_of
+from callflow.call.beginning import line_of, note_oddities, parameters_of
 from callflow.call.driver import Driver
 from callflow.call.engine import Engine
 from callflow.call.journal import Kind
@@ -43,6 +43,7 @@ from callflow.session.inputs import (
     Verdict,
 )
 from callflow.session.table import LIVE
+from callflow.wire.audio import AudioFormat
 from callflow.wire.messages import Start
 
 logger = logging.getLogger("callflow.call")
@@ -177,9 +178,9 @@ class CallTask:
 
     async def _whose(self, start: Start) -> CallTask:
         """Have the call that is meant take its ``start``: this one, if that is new, or one that goes on."""
-        self._fault = self.screen(start, self.socket)
-        if self._fault is not None:
-            self.hang_up(EndCause.POLICY, 1008)  # no call: nobody hears of it, and there is no record
+        fault = self.screen(start, self.socket)
+        if fault is not None:
+            self.refuse(fault)
             return self
         call = await self.claim(self, start)
         if call is None:
@@ -252,6 +253,11 @@ class CallTask:
         remains = None if self.engine is None else self.engine.remains
         if self.flow.after is not None and remains is not None:
             await run_after(self.flow.after, remains)
+
+    def refuse(self, fault: str) -> None:
+        """Let its ``start`` begin no call: nobody hears of it, and there is no record. *fault*: why, for the log."""
+        self._fault = fault
+        self.hang_up(EndCause.POLICY, 1008)
 
     def hang_up(self, cause: EndCause, code: int = 1000) -> None:
         """End the call from the server's side; without effect when it is over."""
@@ -331,8 +337,12 @@ class CallTask:
 
     def _adopt(self, start: Start) -> None:
         """Speak on the link that ``start`` came on."""
-        line = line_of(start, self.socket, self.settings.codec, self.driver)
-        self.driver.adopt(self.socket.link, line, start, counters=self.settings.counters)
+        note_oddities(start, self.socket, self.driver)
+        self.driver.adopt(self.socket.link, self.line_of(start), start, counters=self.settings.counters)
+
+    def line_of(self, start: Start) -> AudioFormat:
+        """Tell the format of the audio on the line that *start* came on."""
+        return line_of(start, self.socket, self.settings.codec)
 
     def _detached(self) -> None:
         self.socket.reading.cancel()

@@ -18,7 +18,7 @@ from callflow.call.mailbox import MOST_POSTED, Posted, TapFailed
 from callflow.call.playback import LivePlayback, Playbacks
 from callflow.call.ring import Ring
 from callflow.call.speaker import LiveSpeaker
-from callflow.call.timer import MOST_TIMERS, NamedTimers
+from callflow.call.timer import MOST_TIMERS, SHORTEST_BEAT, NamedTimers
 from callflow.errors import AudioError, CallEnded, FlowError
 from callflow.flow.call import Call
 from callflow.flow.facts import D, Previous, Started
@@ -223,6 +223,10 @@ class LiveCall(Call[D]):
         self._check_up(what)
         if not 0 < seconds < math.inf:
             raise ValueError(f"{what}({name!r}, {seconds!r}): write a number of seconds greater than zero")
+        if every is not None and every < SHORTEST_BEAT:
+            raise ValueError(
+                f"{what}({name!r}, {seconds!r}): write {SHORTEST_BEAT:g} seconds or more between two beats"
+            )
         if not self.timers.set(name, trio.current_time() + seconds, every):
             raise FlowError(f"{what}({name!r}, …): {MOST_TIMERS} timers run already; cancel some, or use one for all")
         self._driver.mailbox.wake()

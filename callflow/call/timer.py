@@ -63,6 +63,9 @@ class Deadlines:
 MOST_TIMERS = 64
 """Named timers of one call."""
 
+SHORTEST_BEAT = 0.1
+"""Seconds. A timer that beats faster than its handler runs would leave no other call a turn."""
+
 
 @define(eq=False)
 class NamedTimers:

@@ -109,7 +109,7 @@ class TapCall(abc.ABC, Generic[D]):
 
     @abc.abstractmethod
     def every(self, name: str, seconds: float) -> None:
-        """Have ``on_timer`` of the current state called every so many seconds, until the call ends.
+        """Have ``on_timer`` of the current state called every so many seconds (0.1 or more), until the call ends.
 
         The timer outlives the state. One of that name begins anew.
 

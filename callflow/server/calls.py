@@ -20,6 +20,7 @@ from callflow.flow.branch import ELSE
 from callflow.flow.facts import Previous
 from callflow.flow.flow import Flow
 from callflow.session.inputs import EndCause
+from callflow.wire.audio import AudioFormat
 from callflow.wire.messages import Start
 
 MOST_ENDED = 1_000
@@ -34,6 +35,11 @@ FOLLOW_WAIT = 10.0
 
 MOST_DETACHED = 1_000
 """Calls that may wait for their line at once: somebody who may open streams could leave any number behind."""
+
+
+MOST_ASKED = 8
+"""Calls of one ``CallSid`` that are asked whether they live: half of them the oldest, half the newest. A telephone has
+one or two; without a bound each of a thousand streams of one name would ask a thousand calls."""
 
 
 @define
@@ -109,8 +115,11 @@ class Calls:
         """Calls that have lost their line and wait for it, oldest first."""
         return [task for task in self._live.values() if task.driver.is_detached]
 
-    async def find(self, flow: Flow[Any], start: Start, within: float) -> CallTask | None:
+    async def find(self, flow: Flow[Any], start: Start, form: AudioFormat, within: float) -> CallTask | None:
         """Find the call that goes on over the link on which *start* came; None if that is a new one.
+
+        A link whose audio has another *form* is no call's that runs: what it has recorded, and whoever listens, is in
+        the middle of audio of one kind.
 
         A call that waits for its line goes on at once. One that has a line is asked on that line: it goes on here only
         if nothing comes from there *within* so many seconds. So a line that is back is the same call, however it was
@@ -121,10 +130,11 @@ class Calls:
         """
         known = [task for task in self.of(start.call_sid) if task.flow.name == flow.name]
         same = [task for task in known if task.start is not None and is_same(task.start, start)]
+        same = [task for task in same if task.driver.form == form]
         waiting = [task for task in same if task.driver.is_detached]
         asked = [task for task in same if task.may_go_on]
         if not waiting and asked:
-            waiting = [task for task in await _silent(asked, within) if task.may_go_on]
+            waiting = await _silent(_at_the_ends(asked), within)
         return waiting[-1] if waiting else None
 
     def previous(self, flow: Flow[Any], start: Start) -> Previous[Any] | None:
@@ -207,13 +217,22 @@ def _ended(task: CallTask) -> Ended:
     return Ended(task.driver.session.stream_sid, branch_of(task), at, task.flow.name, start, task.left)
 
 
+def _at_the_ends(calls: list[CallTask]) -> list[CallTask]:
+    """Leave out what lies between the oldest and the newest, if they are too many."""
+    half = MOST_ASKED // 2
+    return calls if len(calls) <= MOST_ASKED else calls[:half] + calls[-half:]
+
+
 async def _silent(calls: list[CallTask], within: float) -> list[CallTask]:
-    """Ask calls for a sign of life, all at once; return those that gave none, oldest first.
+    """Ask calls for a sign of life, all at once; return those that gave none and may go on, oldest first.
+
+    One that went on over another link by then is none of them: whoever asked at the same instant was first.
 
     Cancellation:
         No call is disturbed.
     """
     silent: set[str] = set()
+    asked = [(task, task.socket) for task in calls]
 
     async def ask(task: CallTask) -> None:
         if await task.falls_silent(within):
@@ -222,7 +241,7 @@ async def _silent(calls: list[CallTask], within: float) -> list[CallTask]:
     async with trio.open_nursery() as nursery:
         for task in calls:
             nursery.start_soon(ask, task)
-    return [task for task in calls if task.call_id in silent]
+    return [task for task, socket in asked if task.call_id in silent and task.socket is socket and task.may_go_on]
 
 
 def _keep(kept: OrderedDict[str, Any], name: str, value: object, most: int) -> None:

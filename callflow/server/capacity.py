@@ -65,8 +65,8 @@ class Capacity:
         return _BUSY
 
     def at_start(self, call_sid: str) -> bool:
-        """Say whether a call may begin."""
-        return self.most is None or self._has_place(call_sid) or self._places() < self.most
+        """Say whether a new call may begin. One of its ``CallSid`` that runs has a place for itself and no other."""
+        return self.most is None or self.announcements.has_place(call_sid) or self._places() < self.most
 
     def _has_place(self, call_sid: str) -> bool:
         return bool(self.calls.of(call_sid)) or self.announcements.has_place(call_sid)

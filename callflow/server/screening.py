@@ -35,7 +35,7 @@ class Screening:
     announced_only: bool = False
     is_announced: Callable[[str], bool]
     has_line: Callable[[str], bool] = lambda _: True
-    """Says whether there is a line for a call that starts; asked last."""
+    """Says whether there is a line for a new call."""
     refused: Counter[str] = field(init=False, factory=Counter)
     """Streams that were turned away at their ``start``: by ``token``, ``account``, ``announcement`` or ``full``."""
 
@@ -45,7 +45,7 @@ class Screening:
         return next((call_sid for call_sid in calls if call_sid is not None), None)
 
     def fault_of(self, start: Start, shown: str | None) -> str | None:
-        """Say why a call may not begin, in one word; None if it may.
+        """Say why a ``start`` may neither begin a call nor go on with one, in one word; None if it may.
 
         Args:
             start: What it says of itself.
@@ -63,7 +63,14 @@ class Screening:
             return "account"
         if self.announced_only and not self.is_announced(start.call_sid):
             return "announcement"
-        return None if self.has_line(start.call_sid) else "full"
+        return None
+
+    def fault_of_new(self, start: Start) -> str | None:
+        """Say why a call that is not there yet may not begin, in one word; None if it may."""
+        if self.has_line(start.call_sid):
+            return None
+        self.refused["full"] += 1
+        return "full"
 
 
 def _tokens_in(head: RequestHead) -> Iterator[str | None]:

@@ -218,11 +218,13 @@ class Server:
 
     async def _whose(self, task: CallTask, start: Start, *, late: bool) -> CallTask | None:
         """Find the call that a link belongs to; if it came *late*, while the server went down, refuse a new one."""
-        found = await self.registry.calls.find(task.flow, start, task.settings.timing.takeover)
+        found = await self.registry.calls.find(task.flow, start, task.line_of(start), task.settings.timing.takeover)
         if found is not None:
             self.door.gate.started(task.socket.link.peer)
         elif late and not self.registry.announcements.has_place(start.call_sid):
             task.hang_up(EndCause.DRAIN, RESTART)
+        elif (fault := self.screening.fault_of_new(start)) is not None:
+            task.refuse(fault)
         return found
 
     def _begun(self, task: CallTask) -> None:

@@ -398,6 +398,14 @@ async def test_no_time_at_all_is_refused(autojump_clock: MockClock, prompts: Pat
             flow.services[0].call.every("place", seconds)
 
 
+async def test_a_timer_that_beats_too_fast_for_other_calls_is_refused(autojump_clock: MockClock, prompts: Path) -> None:
+    flow, _ = flow_of(Waiting, prompts)
+    async with ringing(flow) as (phone, _):
+        await phone.wait(1.0)
+        with pytest.raises(ValueError, match=r"call\.every\('place', 0\.001\): write 0\.1 seconds or more"):
+            flow.services[0].call.every("place", 0.001)
+
+
 async def test_more_timers_than_there_is_room_for_are_refused(autojump_clock: MockClock, prompts: Path) -> None:
     refused: list[str] = []
 

@@ -30,12 +30,14 @@ from callflow import (
 )
 from callflow.call.journal import Kind
 from callflow.line.memory import Conditions, MemoryNetwork
+from callflow.server.calls import MOST_ASKED
 from callflow.server.serve import Server
 from callflow.server.settings import Settings
+from callflow.testing.seeding import task_order
 from callflow.wire.exotel import encode
-from callflow.wire.messages import Dtmf, Mark, Media, Stop
+from callflow.wire.messages import Dtmf, Mark, Media, MediaFormat, Stop
 from tests.call.far_end import PING, PONG, Peer, closing, dialled, frame, opening, text
-from tests.call.stage import Stage, left_over, serving
+from tests.call.stage import Stage, in_virtual_time, left_over, serving
 
 
 @define
@@ -79,6 +81,13 @@ class Choose(Menu[Caller], prompt="menu.wav", reprompts=("sorry.wav",), first_di
 
     def on_hangup(self, call: EndedCall[Caller]) -> None:
         call.data.notes.append(f"{call.reason} by {call.ended_by.value}")
+
+
+class Listens(State[Caller], timeout=600.0):
+    """Says nothing."""
+
+    def on_timeout(self, call: C) -> Bye:
+        return Bye()
 
 
 class AskPin(CollectDigits[Caller], prompt="pin.wav", length=4, tries=2, first_digit=5.0):
@@ -151,7 +160,7 @@ class Line:
         return sum(len(m.payload) for m in self.peer.messages if isinstance(m, Media)) / 16_000
 
 
-async def line(stage: Stage, sid: str = "one", **said: str) -> Line:
+async def line(stage: Stage, sid: str = "one", **said: Any) -> Line:
     """Open a link, and say ``start``."""
     peer = await dialled(stage.network, opening(stream_sid=sid, **said))
     return Line(stage, peer, sid)
@@ -811,6 +820,76 @@ async def test_the_flow_ends_a_call_on_its_second_line_in_order(autojump_clock: 
         await second.peer.send(closing(1000))
 
     assert (codes, stage.record.cause, left_over(stage)) == ([1000], EndCause.FLOW, {})
+
+
+async def two_at_once(prompts: Path) -> tuple[list[list[int]], list[int]]:
+    """Have two lines come at one instant for a call whose line is dead; give their close codes, and links by call."""
+    flow, _ = flow_of(Choose, prompts)
+    async with serving(flow) as stage:
+        lines: list[Line] = []
+
+        async def come(sid: str) -> None:
+            lines.append(await line(stage, sid))
+            stage.nursery.start_soon(lines[-1].answer_pings)
+
+        dead = await line(stage)
+        await trio.sleep(1.0)
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(come, "two")
+            nursery.start_soon(come, "three")
+        await trio.sleep(2.0)
+        codes = [each.peer.codes for each in lines]
+        for each in (*lines, dead):
+            await each.stop()
+            await each.cut()
+    return codes, sorted(record.links for record in stage.server.records)
+
+
+@pytest.mark.parametrize("order", range(5))
+def test_of_two_lines_at_one_instant_one_takes_over_and_is_not_taken_over(order: int, prompts: Path) -> None:
+    with task_order(order):
+        assert in_virtual_time(two_at_once, prompts) == ([[], []], [1, 2])
+
+
+@pytest.mark.parametrize(
+    "form", [MediaFormat(encoding="base64", sample_rate=16_000), MediaFormat(encoding="mulaw", sample_rate=8_000)]
+)
+@pytest.mark.parametrize("how", ["reset", "half-open"])
+async def test_a_line_with_audio_of_another_form_is_another_call(
+    how: str, form: MediaFormat, autojump_clock: MockClock, prompts: Path
+) -> None:
+    flow, _ = flow_of(Listens, prompts)
+    async with serving(flow) as stage:
+        first = await line(stage)
+        if how == "reset":
+            await first.cut()
+        second = await line(stage, "two", media_format=form)
+        await trio.sleep(20.0)
+        await second.stop()
+        await first.stop()
+
+    assert [
+        (record.links, record.stream_sid) for record in sorted(stage.server.records, key=lambda r: r.stream_sid)
+    ] == [
+        (1, "one"),
+        (1, "two"),
+    ]
+
+
+async def test_a_storm_of_lines_of_one_name_asks_few_calls(autojump_clock: MockClock, prompts: Path) -> None:
+    flow, _ = flow_of(Listens, prompts)
+    async with serving(flow) as stage:
+        lines = []
+        for number in range(2 * MOST_ASKED):
+            lines.append(await line(stage, f"{number}"))
+            stage.nursery.start_soon(lines[-1].answer_pings)
+            await trio.sleep(1.5)
+        pings = [sum(f.opcode == PING for f in each.peer.read_now()) for each in lines]
+        for each in lines:
+            await each.stop()
+            await each.cut()
+
+    assert (sum(pings) < 2 * MOST_ASKED * MOST_ASKED, pings[0], pings[MOST_ASKED]) == (True, 15, 4)
 
 
 async def test_calls_that_wait_for_a_line_are_bounded(

@@ -16,7 +16,7 @@ from callflow.server.announcements import PLACE_KEPT
 from callflow.server.settings import Settings
 from callflow.wire.exotel import encode
 from callflow.wire.messages import Connected
-from tests.call.far_end import OPENING, dialled, text
+from tests.call.far_end import OPENING, dialled, opening, text
 from tests.call.stage import Stage, serving
 from tests.server.doors import make_flow, refusal, ring_at, url_of
 
@@ -184,6 +184,18 @@ async def test_the_line_of_a_call_comes_back_though_all_lines_are_busy(autojump_
             await again.ended.wait()
 
     assert (another, live, len(stage.server.records)) == (1008, 1, 1)
+
+
+async def test_a_call_that_runs_has_a_place_for_itself_and_for_no_other_call_of_its_name(
+    autojump_clock: MockClock,
+) -> None:
+    async with serving(make_flow(), settings=ONE) as stage:
+        silent = await dialled(stage.network, opening(call_sid="one"))
+        await trio.sleep(capacity.LOST_AFTER)
+        others = [await refusal(stage, call_sid="one", caller=f"+91000000020{n}") for n in range(3)]
+        silent.port.close()
+
+    assert (others, len(stage.server.calls), stage.server.screening.refused) == ([1008] * 3, 1, {"full": 3})
 
 
 async def test_a_token_of_a_call_with_a_place_is_let_in_and_another_is_not(autojump_clock: MockClock) -> None:
