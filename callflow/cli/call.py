@@ -353,7 +353,7 @@ class _Call:
     async def _follow_states(self) -> None:
         target = self.order.target
         if target.is_here:
-            await self.feed.follow(self.dial, self.order.call_sid, target.authority)
+            await self.feed.follow(self.dial, self.order.call_sid, target.authority, target.credentials)
         else:
             self.feed.close(f"only a server on this machine tells its states, and {target.host} is another")
 

@@ -12,7 +12,7 @@ import trio
 from attrs import Factory, define
 
 from callflow.call.port import PortStream
-from callflow.line.dialling import Dial
+from callflow.line.dialling import Dial, authorization
 from callflow.line.transcript import Entered
 
 ATTEMPTS = 20
@@ -52,19 +52,21 @@ class EventFeed:
         self.problem = problem
         self._tell()
 
-    async def follow(self, dial: Dial, call_sid: str, host: str) -> None:
+    async def follow(self, dial: Dial, call_sid: str, host: str, credentials: str | None = None) -> None:
         """Read the feed of a call until it ends.
 
         Args:
             dial: Opens a connection to the server.
             call_sid: The call's identifier.
             host: The server's name and port, for the ``Host`` header.
+            credentials: ``user:password``, sent as Basic authorization.
 
         Cancellation:
             The connection is closed; what was told stays.
         """
         try:
-            status = await self._read_when_known(dial, call_sid, host)
+            headers = [("Host", host), *authorization(credentials)]
+            status = await self._read_when_known(dial, f"/events/{call_sid}", headers)
         except (OSError, trio.BrokenResourceError, h11.RemoteProtocolError, msgspec.DecodeError) as broken:
             self.close(f"the event feed broke off: {broken}")
             return
@@ -74,19 +76,19 @@ class EventFeed:
             cure = "; if this is callflow, start it with --feed" if status == _UNKNOWN else ""
             self.close(f"there is no event feed, its address was answered {status}{cure}")
 
-    async def _read_when_known(self, dial: Dial, call_sid: str, host: str) -> int:
+    async def _read_when_known(self, dial: Dial, path: str, headers: list[tuple[str, str]]) -> int:
         status = _UNKNOWN
         for _ in range(ATTEMPTS):
-            status = await self._read(PortStream(await dial()), call_sid, host)
+            status = await self._read(PortStream(await dial()), path, headers)
             if status != _UNKNOWN:
                 break
             await trio.sleep(BETWEEN)
         return status
 
-    async def _read(self, stream: PortStream, call_sid: str, host: str) -> int:
+    async def _read(self, stream: PortStream, path: str, headers: list[tuple[str, str]]) -> int:
         """Read one answer to its end; return its status."""
         http = h11.Connection(h11.CLIENT)
-        asked = http.send(h11.Request(method="GET", target=f"/events/{call_sid}", headers=[("Host", host)]))
+        asked = http.send(h11.Request(method="GET", target=path, headers=headers))
         status = 0
         async with stream:
             await stream.send_all((asked or b"") + (http.send(h11.EndOfMessage()) or b""))

@@ -60,6 +60,8 @@ class Bank:
     """What a Passthru is answered."""
     feed: Sequence[dict[str, object]] = ()
     """Entries of the journal; without any, there is no feed."""
+    feed_asks_for: str = ""
+    """What the head of a request for the feed has to hold."""
     length: int = 1
     """Keys of an entry."""
     form: AudioFormat = field(factory=AudioFormat)
@@ -77,7 +79,7 @@ class Bank:
         async with stream:
             if head.startswith(b"GET /stream"):
                 await self._answer(stream)
-            elif head.startswith(b"GET /events") and self.feed:
+            elif head.startswith(b"GET /events") and self.feed and self.feed_asks_for.encode() in head:
                 await self._tell(stream)
             else:
                 status = self.status if b"passthru" in head else 404
@@ -362,6 +364,14 @@ async def test_a_passthru_that_refuses_ends_it(
 
 async def test_states_are_told_by_the_feed(folder: Path, autojump_clock: trio.testing.MockClock) -> None:
     assert await play("state Welcome\nstate Balance within 1s\n", Bank(feed=STATES)) == HOLDS
+
+
+async def test_the_feed_is_asked_for_with_the_credentials_of_the_address(
+    folder: Path, autojump_clock: trio.testing.MockClock
+) -> None:
+    order = make_order(write("state Welcome\n"), url="ws://u:p@127.0.0.1:8080/stream")
+    async with answering(Bank(feed=STATES, feed_asks_for="Authorization: Basic dTpw\r\n")) as network:
+        assert await carry_out(order, network.dial) == HOLDS
 
 
 async def test_a_server_without_a_feed_cannot_tell_states(
