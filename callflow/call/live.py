@@ -180,8 +180,9 @@ class LiveCall(Call[D]):
             self.hearing.begin()
 
     def _note_queued(self, entry: Entry, **details: str | float) -> None:
-        """Write down what begins; a False is left out."""
+        """Write down what begins; a False is left out. An activity that began it was not refused (L15)."""
         told = {name: value for name, value in details.items() if not isinstance(value, bool) or value}
+        told |= {"activity": activity} if (activity := ACTIVITY.get()) else {}
         self._driver.note(Kind.PLAYBACK, "queued", prompt=" ".join(entry.names), **told)
 
     @property

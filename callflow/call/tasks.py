@@ -20,7 +20,7 @@ def start_tasks(level: Level, driver: Driver, nursery: trio.Nursery, visit: int)
     if level.has("run"):
         nursery.start_soon(_run, level, driver, visit)
     for name, _ in marked(type(level.state), ACTIVITY_ATTRIBUTE):
-        nursery.start_soon(_be_active, level, name, driver)
+        nursery.start_soon(_be_active, level, name, driver, visit)
 
 
 async def _run(level: Level, driver: Driver, visit: int) -> None:
@@ -35,9 +35,12 @@ async def _run(level: Level, driver: Driver, visit: int) -> None:
         driver.mailbox.put(RunEnded(level.state, result))
 
 
-async def _be_active(level: Level, name: str, driver: Driver) -> None:
+async def _be_active(level: Level, name: str, driver: Driver, visit: int) -> None:
     ACTIVITY.set(f"{level.name}.{name}")  # for this task and those that it starts
+    driver.note(Kind.STATE, "activity began", state=level.name, visit=visit, activity=name)
     try:
         await getattr(level.state, name)(level.call)
     except* (Exception, SystemExit) as raised:  # noqa: BLE001  # user code; the flow or the end takes it
         driver.mailbox.put(RunEnded(level.state, error=only(raised), method=name))
+    finally:
+        driver.note(Kind.STATE, "activity ended", state=level.name, visit=visit, activity=name)

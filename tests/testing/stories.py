@@ -99,6 +99,10 @@ def returned(at: float, state: str, visit: int, to: str) -> Line:
     return at, Kind.STATE, "run returned", {"state": state, "visit": visit, "to": to}
 
 
+def active(at: float, what: str, state: str, visit: int) -> Line:
+    return at, Kind.STATE, f"activity {what}", {"state": state, "visit": visit, "activity": "watch"}
+
+
 def queued(at: float, prompt: str, barge_in: str = "dtmf") -> Line:
     return at, Kind.PLAYBACK, "queued", {"prompt": prompt, "barge_in": barge_in}
 

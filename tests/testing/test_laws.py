@@ -14,6 +14,7 @@ from tests.testing.stories import (
     TOLD,
     WELCOME,
     Line,
+    active,
     asked,
     due,
     ended,
@@ -58,6 +59,7 @@ BACK_OUT: list[Line] = [
     entered(4, "Other", 5),
 ]
 TWICE: list[Line] = [error(2, goes_to="Sorry"), entered(2, "Sorry", 3), error(3)]
+WATCHED: list[Line] = [*THINK, active(2.0, "began", "Think", 3)]
 AWAY: Line = link(1.2, "detached")
 
 GOOD: dict[str, list[tuple[int, Story]]] = {
@@ -118,6 +120,27 @@ GOOD: dict[str, list[tuple[int, Story]]] = {
     "L14": [
         (3, story(*WITHIN, left(3, "Inner", "then", "Deeper"), inside(3, "Deeper", 4, "Outer"), *BACK_OUT, *END)),
         (1, story(*WITHIN, left(3, "Outer", "on_timer", "Other"), entered(3, "Other", 4), *END)),
+    ],
+    "L15": [
+        (2, story(*WATCHED, *BACK[:2], active(2.4, "ended", "Think", 3), BACK[2], *END)),
+        (2, story(*WATCHED, *TOLD[:1], active(2.5, "ended", "Think", 3), *TOLD[1:])),
+        (
+            2,
+            story(*THINK, *BACK[:2], active(2.4, "began", "Think", 3), active(2.4, "ended", "Think", 3), BACK[2], *END),
+        ),
+        (1, story(*WATCHED, over(2.5), error(7.5, "does not end"), TOLD[2])),
+        (
+            2,
+            story(
+                *WITHIN,
+                active(0, "began", "Outer", 1),
+                left(3, "Inner", "then", "Deeper"),
+                inside(3, "Deeper", 4, "Outer"),
+                over(9),
+                active(9, "ended", "Outer", 1),
+                ended(9),
+            ),
+        ),
     ],
     "L16": [(2, story(*CHOOSE, *END)), (2, story(*CHOOSE, AWAY, over(11.0), ended(15.0)))],
 }
@@ -277,6 +300,26 @@ BAD: list[tuple[str, str, Story]] = [
         "10 levels",
         story(
             entered(0, "S0", 1), *[inside(0, f"S{depth}", depth + 1, f"S{depth - 1}") for depth in range(1, 10)], *END
+        ),
+    ),
+    ("L15", "Think.watch still runs in Choose", story(*WATCHED, *BACK, *END)),
+    ("L15", "Think.watch still runs after the end", story(*WATCHED, *TOLD)),
+    (
+        "L15",
+        "Think.watch began, and its state was left",
+        story(*CHOOSE, active(2, "began", "Think", 7), active(2, "ended", "Think", 7), *END),
+    ),
+    ("L15", "Think.watch began again", story(*WATCHED, WATCHED[-1], active(2.2, "ended", "Think", 3), *TOLD)),
+    ("L15", "Think.watch ended, and did not run", story(*THINK, active(2.2, "ended", "Think", 3), *TOLD)),
+    (
+        "L15",
+        "Think.watch plays hello.wav",
+        story(
+            *WATCHED,
+            (2.1, Kind.PLAYBACK, "queued", {"prompt": "hello.wav", "barge_in": "", "activity": "Think.watch"}),
+            fate(2.3, "hello.wav"),
+            active(2.4, "ended", "Think", 3),
+            *TOLD,
         ),
     ),
     ("L16", "the call never ended", story(*CHOOSE)),

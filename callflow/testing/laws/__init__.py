@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from callflow.session.timing import Timing
+from callflow.testing.laws.activities import activities_only_post
 from callflow.testing.laws.ends import errors_once, every_call_ends, hangup_preempts
 from callflow.testing.laws.keys import every_key_once_and_in_order
 from callflow.testing.laws.law import Law, Patience, Story
@@ -39,6 +40,7 @@ ALL = (
     superstates,
     defaults_are_edges,
     subflows,
+    activities_only_post,
     every_call_ends,
 )
 """The laws, in order."""
