@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import ssl
+from collections.abc import Awaitable, Callable
 
 import trio
 
@@ -146,7 +147,13 @@ class TlsPort:
             await trio.lowlevel.checkpoint()
             self._check_open()
         while not self._can_tell():
-            await self._port.wait_readable()
+            await (self._wait_for_either() if self._is_eof_due else self._port.wait_readable())
+
+    async def _wait_for_either(self) -> None:
+        """Wait until something came, or our end, which did not fit, has room: the far end may wait for just that."""
+        async with trio.open_nursery() as nursery:
+            for wait in (self._port.wait_readable, self._port.wait_writable):
+                nursery.start_soon(_cancel_after, wait, nursery.cancel_scope)
 
     def _can_tell(self) -> bool:
         try:
@@ -196,8 +203,10 @@ class TlsPort:
 
     def _flush_in_passing(self) -> None:
         """Send what the engine itself has to say, and what was left of an end; whoever sends finds out what fails."""
-        with contextlib.suppress(trio.BrokenResourceError, trio.ClosedResourceError):
+        try:
             self._flush()
+        except (trio.BrokenResourceError, trio.ClosedResourceError):
+            self._is_eof_due = False  # there is nobody to tell
 
     async def wait_writable(self) -> None:
         self._check_open()
@@ -238,6 +247,12 @@ class TlsPort:
     def _check_open(self) -> None:
         if self._closed:
             raise trio.ClosedResourceError("the port is closed")
+
+
+async def _cancel_after(wait: Callable[[], Awaitable[None]], scope: trio.CancelScope) -> None:
+    with contextlib.suppress(trio.ClosedResourceError):  # whoever waits looks at the port next
+        await wait()
+    scope.cancel()
 
 
 def _reason(failed: ssl.SSLError) -> str:

@@ -104,11 +104,13 @@ async def test_what_is_sent_arrives_whole_and_in_order(ends: Ends) -> None:
     async def receiving() -> None:
         nonlocal received
         received = await receive_all(ends[1])
+        ends[1].send_eof()
 
     async with trio.open_nursery() as nursery:
         nursery.start_soon(receiving)
         await send(ends[0], data)
         ends[0].send_eof()
+        await receive_all(ends[0])
 
     assert received == data
 
@@ -177,12 +179,14 @@ async def test_a_full_transport_takes_more_when_the_peer_reads(ends: Ends) -> No
     async def receiving() -> None:
         nonlocal received
         received = await receive_all(ends[1])
+        ends[1].send_eof()
 
     fill(ends[0])
     async with trio.open_nursery() as nursery:
         nursery.start_soon(receiving)
         await send(ends[0], b"more")  # waits each time it is refused: a bad transport refuses what it has room for
         ends[0].send_eof()
+        await receive_all(ends[0])
 
     assert received.lstrip(b"\0") == b"more"
 

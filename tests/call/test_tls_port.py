@@ -7,7 +7,7 @@ import ssl
 
 import pytest
 import trio
-from trio.testing import MockClock
+from trio.testing import MockClock, wait_all_tasks_blocked
 
 from callflow.call.port import BytePort, PortStream
 from callflow.call.tls_port import HandshakeFailed, TlsPort
@@ -170,6 +170,54 @@ async def test_an_end_that_did_not_fit_is_sent_when_there_is_room(autojump_clock
     client.try_receive()
 
     assert set(await receive_all(server)) <= {0}
+
+
+async def test_an_end_that_did_not_fit_is_sent_while_a_far_end_that_says_nothing_is_listened_to(
+    autojump_clock: MockClock,
+) -> None:
+    client, server = await tls_pair(*memory_pair(Conditions(capacity=20_000)))
+    received = b""
+    while client.try_send(bytes(65_536)):
+        pass
+    client.send_eof()
+    with trio.move_on_after(5):
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(client.wait_readable)
+            await wait_all_tasks_blocked()
+            received = await receive_all(server)
+            nursery.cancel_scope.cancel()
+
+    assert set(received) == {0}
+
+
+async def test_listening_to_a_far_end_that_takes_our_end_no_more_ends_with_it(autojump_clock: MockClock) -> None:
+    client, server = await tls_pair(*memory_pair(Conditions(capacity=20_000)))
+    while client.try_send(bytes(65_536)):
+        pass
+    client.send_eof()
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(client.wait_readable)
+        await wait_all_tasks_blocked()
+        server.close(reset=True)
+
+    with pytest.raises(trio.BrokenResourceError):
+        client.try_receive()
+
+
+async def test_closing_a_port_wakes_who_listens_while_its_end_has_no_room(autojump_clock: MockClock) -> None:
+    client, _ = await tls_pair(*memory_pair(Conditions(capacity=20_000)))
+    while client.try_send(bytes(65_536)):
+        pass
+    client.send_eof()
+
+    async def listening() -> None:
+        with pytest.raises(trio.ClosedResourceError):
+            await client.wait_readable()
+
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(listening)
+        await wait_all_tasks_blocked()
+        client.close()
 
 
 async def test_an_end_that_never_fits_comes_with_the_close(autojump_clock: MockClock) -> None:
