@@ -94,8 +94,9 @@ def test_where_nobody_reads_nobody_waits_and_what_was_lost_is_counted(
         while read[-1] != "somebody reads again\n":
             read.append(pipe[0].readline())
 
-    [told] = [text for text in read if text.startswith("log lines lost ")]
-    assert read.count(f"{line}\n") + int(told.split()[-1]) == 300
+    lost = [int(text.split()[-1]) for text in read if text.startswith("log lines lost ")]
+    assert min(lost) > 0  # told more than once if the thread begins late
+    assert read.count(f"{line}\n") + sum(lost) == 300
 
 
 def test_a_reader_who_is_gone_is_survived(pipe: tuple[TextIOWrapper, TextIOWrapper], logger: logging.Logger) -> None:
