@@ -1,0 +1,1 @@
+"""The ten flows of ``examples/broken`` as they should be."""

@@ -1,0 +1,72 @@
+"""A payment that the caller may stop by the star key while it goes through."""
+
+from __future__ import annotations
+
+import trio
+from attrs import define
+
+from callflow import Call, Confirm, Flow, Hangup, State, key
+from examples.broken import BANK
+
+
+@define
+class Order:
+    """What a caller pays for."""
+
+    stopped: bool = False
+    paid: bool = False
+
+
+C = Call[Order]
+
+
+class Till:
+    """Stands for a till whose answers take longer than the payments."""
+
+    async def pay(self, order: Order) -> None:
+        """Make a payment, and wait for the answer."""
+        await trio.sleep(0.5)
+        order.paid = not order.stopped
+        await trio.sleep(2.5)
+
+    def stop(self, order: Order) -> bool:
+        """Stop a payment, and say whether that was in time."""
+        order.stopped = not order.paid
+        return order.stopped
+
+
+class Bye(Hangup[Order], prompt="goodbye.wav"):
+    """Nothing was paid."""
+
+
+class Sure(Confirm[Order], prompt="menu_again.wav", failed=Bye):
+    def on_yes(self, call: C) -> Pay:
+        return Pay()
+
+    def on_no(self, call: C) -> Bye:
+        return Bye()
+
+
+class Pay(State[Order], timeout=10.0):
+    async def run(self, call: C) -> Paid:
+        await call.get(Till).pay(call.data)
+        return Paid()
+
+    @key("*")
+    def stop(self, call: C) -> Bye | None:
+        call.get(Till).stop(call.data)
+        return Bye()
+
+    def on_timeout(self, call: C) -> Slow:
+        return Slow()
+
+
+class Paid(Hangup[Order], prompt="goodbye.wav"):
+    """The money is gone, and the caller knows."""
+
+
+class Slow(Hangup[Order], prompt="slow.wav"):
+    """Nobody knows yet."""
+
+
+line = Flow("payment", start=Sure, data=Order, provide=[Till()], prompts=BANK)
