@@ -12,6 +12,7 @@ import attrs
 
 from callflow.errors import FlowDefinitionError
 from callflow.flow.marks import ACTIVITY_ATTRIBUTE, EVENT_ATTRIBUTE, KEYS_ATTRIBUTE, is_key, is_marked, line_of
+from callflow.flow.prompts import is_prompt
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -21,6 +22,9 @@ COMMON_HOOKS = ("on_detached", "on_error", "on_hangup", "on_resumed", "on_timeou
 
 _GIVEN = ("prompt_for", "begin", "data_for")
 """Methods of a kind that give a value; what they return is no move."""
+
+PROMPT_OPTIONS = ("prompt", "no_input", "no_match", "too_short")
+"""Options that are prompts; ``reprompts`` is a tuple of them."""
 
 _INSTEAD = {"prompt": "prompt_for", "failed": "on_failed", "start": "begin", "data": "data_for"}
 """Options, and the method that says the same where it is not constant."""
@@ -263,11 +267,25 @@ def _check_run(cls: type) -> None:
 
 
 def _check_options(cls: Any) -> None:
-    """Check that the class line and a method of the body do not say the same twice."""
+    """Check that the class line and a method of the body do not say the same twice, and that prompts are prompts."""
+    _check_prompts(cls)
     for option, method in _INSTEAD.items():
         if option in line_of(cls) and method in vars(cls):
             raise FlowDefinitionError(
                 f"{cls.__qualname__}: {option}=… in the class line stands beside {method}; leave it to one of them",
+                check="option-value",
+                at=cls,
+            )
+
+
+def _check_prompts(cls: type) -> None:
+    said = line_of(cls)
+    prompts = [(option, said[option]) for option in PROMPT_OPTIONS if said.get(option) is not None]
+    prompts += [("reprompts", prompt) for prompt in said.get("reprompts", ())]
+    for option, prompt in prompts:
+        if not is_prompt(prompt):
+            raise FlowDefinitionError(
+                f"{cls.__qualname__}: {option}={prompt!r} is no prompt; write the name of a file, or a tuple of names",
                 check="option-value",
                 at=cls,
             )

@@ -14,8 +14,9 @@ from typing import Any, Generic, TypeVar
 import attrs
 
 from callflow.errors import AudioError, FlowDefinitionError
+from callflow.flow.arguments import check_asked, check_factory, check_said
 from callflow.flow.branch import ELSE
-from callflow.flow.definition import overrides
+from callflow.flow.definition import PROMPT_OPTIONS, overrides
 from callflow.flow.facts import EndedCall, Started
 from callflow.flow.graph import Graph, check_start, is_whole, read_graph, refuse
 from callflow.flow.playback import CUT_BY_SPEECH
@@ -48,8 +49,6 @@ Afterwards = Callable[[EndedCall[D]], Awaitable[None]]
 
 LONGEST_APOLOGY = 10.0
 """Seconds of a flow's apology: a server that goes down waits for it."""
-
-_PROMPT_OPTIONS = ("prompt", "no_input", "no_match", "too_short")
 
 
 class Flow(Generic[D]):
@@ -120,6 +119,11 @@ class Flow(Generic[D]):
             said = f"Flow({name!r}): resume={resume!r} is no time; write seconds, or 0 for not waiting"
             raise FlowDefinitionError(said, check="flow")
         _check_end(name, after, max_seconds)
+        check_asked(name, "after", after, "EndedCall")
+        check_asked(name, "passthru", passthru, "PassthruReport")
+        check_asked(name, "stream_url", stream_url, "PassthruReport")
+        check_asked(name, "status", status, "StatusReport")
+        check_said(name, full, apology)
         check_start(start)
         if error is not None:
             check_start(error, "error")
@@ -258,7 +262,7 @@ class Flow(Generic[D]):
 def prompts_of(state: type[State[Any]]) -> Iterator[tuple[str, Prompt]]:
     """Give the prompts that the class line of a state names, each with the option that it stands in."""
     options = attrs.asdict(state.options, recurse=False)
-    said = [(name, options.get(name)) for name in _PROMPT_OPTIONS]
+    said = [(name, options.get(name)) for name in PROMPT_OPTIONS]
     said += [("reprompts", prompt) for prompt in options.get("reprompts", ())]
     yield from ((name, prompt) for name, prompt in said if prompt is not None)
 
@@ -284,19 +288,9 @@ def _check_end(name: str, after: object, max_seconds: float | None) -> None:
         raise FlowDefinitionError(said, check="flow")
 
 
-def _check_factory(name: str, factory: object) -> None:
-    if not callable(factory):
-        kind = type(factory).__name__
-        raise FlowDefinitionError(
-            f"Flow({name!r}): data={factory!r} cannot be called; write data={kind}, not data={kind}(…): "
-            "every call gets data of its own",
-            check="flow",
-        )
-
-
 def _takes_argument(name: str, factory: Callable[..., Any]) -> bool:
     """Whether a data factory wants ``Started``: it does if it has a parameter without a default."""
-    _check_factory(name, factory)
+    check_factory(name, factory)
     try:
         parameters = inspect.signature(factory).parameters.values()
     except ValueError:

@@ -48,6 +48,13 @@ PromptPart: TypeAlias = str | Recording | Tone
 Prompt: TypeAlias = PromptPart | tuple[PromptPart, ...]
 """What is played: one part, or several of them in a row."""
 
+
+def is_prompt(value: object) -> bool:
+    """Say whether something can be played, as far as its type tells."""
+    parts = value if isinstance(value, tuple) else (value,)
+    return bool(parts) and all(isinstance(part, PromptPart) for part in parts)
+
+
 LARGEST_FILE = 60_000_000
 """Bytes of one prompt file. Nothing that is said to a caller comes near it; it bounds memory and start-up."""
 

@@ -218,6 +218,14 @@ OPTIONS = {
         "class Lost(SubFlow[None, int]):\n    async def run(self, call) -> None: ...",
         "Lost.run: a SubFlow runs the flow inside it; make run an @activity of another name",
     ),
+    "a list for a prompt": (
+        "class Lost(Hangup[None], prompt=['a.wav']): ...",
+        "Lost: prompt=['a.wav'] is no prompt; write the name of a file, or a tuple of names",
+    ),
+    "bytes among the reprompts": (
+        "class Lost(Menu[None], prompt='a.wav', reprompts=('b.wav', b'c.wav')): ...",
+        "Lost: reprompts=b'c.wav' is no prompt; write the name of a file, or a tuple of names",
+    ),
     "an option that is nearly one": (
         "class Lost(Menu[None], prompt='a.wav', no_inptu='b.wav'): ...",
         "Lost: a Menu has no option no_inptu; did you mean no_input?",
