@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from typing import Any, assert_never
 
 import trio
-from attrs import frozen
+from attrs import define, field
 
 from callflow.call.driver import Driver
 from callflow.call.due import first_due
@@ -26,8 +26,11 @@ from callflow.flow.conduct import WAIT
 DEADLINE = "state"
 """Name of the deadline for what is due next."""
 
+AT_ONCE = 64
+"""Events that a call handles in a row before others have a turn."""
 
-@frozen(eq=False, kw_only=True)
+
+@define(eq=False, kw_only=True)
 class Delivery:
     """Takes what happens in one call to its states.
 
@@ -44,6 +47,8 @@ class Delivery:
     _keypad: Keypad
     _standstill: Standstill
     _levels: Sequence[Level]
+    _in_a_row: int = field(default=0, init=False)
+    """Events since this task last waited."""
 
     async def next(self) -> Next:
         """Wait for the next event and give it to its state's conduct; say what follows.
@@ -54,6 +59,7 @@ class Delivery:
         Cancellation:
             No event is lost, but then the state is left.
         """
+        await self._give_others_a_turn()
         while True:
             if self._driver.is_over:
                 await trio.lowlevel.checkpoint()  # cancelled: what came in the same segment as the end is not handled
@@ -70,6 +76,14 @@ class Delivery:
                 return due.come()
             self._wake_at(None if due is None else due.at)
             await self._driver.mailbox.wait()
+            self._in_a_row = 0
+
+    async def _give_others_a_turn(self) -> None:
+        """Let go after some events in a row: a handler that posts what it handles would else stop every call."""
+        self._in_a_row += 1
+        if self._in_a_row > AT_ONCE:
+            self._in_a_row = 0
+            await trio.lowlevel.checkpoint()
 
     def stop(self) -> None:
         """Nothing is waited for any more."""

@@ -36,6 +36,9 @@ from callflow.session.inputs import EndCause
 logger = logging.getLogger("callflow.flow")
 
 _LEAVING = "leaving a state"
+_LAST_TURN = 0.1
+"""Seconds at the end of the time that a state has to end; a process that was stopped, or a machine that is overloaded,
+leaves that much of it in any case."""
 
 
 class Engine(Generic[D]):
@@ -248,7 +251,11 @@ class Engine(Generic[D]):
         self._expect_end()
 
     def _expect_end(self) -> None:
-        self._driver.deadlines.set(_LEAVING, trio.current_time() + self._driver.timing.leave, self._stuck)
+        self._driver.deadlines.set(_LEAVING, trio.current_time() + self._driver.timing.leave - _LAST_TURN, self._late)
+
+    def _late(self) -> None:
+        """Look once more in an instant: if the process stood still, the state had no turn in which to end."""
+        self._driver.deadlines.set(_LEAVING, trio.current_time() + _LAST_TURN, self._stuck)
 
     def _stuck(self) -> None:
         name = type(self.state).__name__

@@ -16,10 +16,11 @@ from callflow import Call, EndCause, EndedCall, Failed, Flow, Hangup, Menu, Say,
 from callflow.call.journal import Kind
 from callflow.call.mailbox import KeyCame
 from callflow.line.profile import Profile
+from callflow.testing.seeding import task_order
 from callflow.wire.exotel import encode
 from callflow.wire.messages import Clear, Dtmf, Media, Stop
 from tests.call.far_end import OPENING, closing, dialled, text
-from tests.call.stage import PROMPTS, Stage, played, ringing, said, serving
+from tests.call.stage import PROMPTS, Stage, in_virtual_time, played, ringing, said, serving
 
 Notes = list[str]
 C = Call[Notes]
@@ -657,3 +658,44 @@ async def test_an_announcement_that_leads_to_itself_goes_on_for_a_caller_who_pre
     phone, _ = await played(flow, (1.0, "1"), stays=9.0)
 
     assert sum(len(media.payload) for media in said(phone, Media)) == pytest.approx(9.4 * 16_000, abs=8_000)
+
+
+class Leaving(State[Notes], timeout=60.0):
+    """Is left by a key, at a moment at which the process is stopped for a while."""
+
+    async def run(self, call: C) -> None:
+        try:
+            await trio.sleep_forever()
+        finally:
+            call.data.append("ended")
+
+    def on_dtmf(self, call: C, key: Dtmf) -> Done:
+        return Done()
+
+    def on_timeout(self, call: C) -> Done:
+        return Done()
+
+
+async def left_while_the_process_stands_still(prompts: Path) -> tuple[Notes, EndCause]:
+    flow, notes = flow_of(Leaving, prompts)
+    clock = trio.lowlevel.current_clock()
+    assert isinstance(clock, MockClock)
+    async with ringing(flow) as (phone, stage):
+        await phone.wait(1.0)
+        await phone.press("1", hold=0.0)
+        for _ in range(100):
+            if "leaving a state" in stage.call.driver.deadlines.names:
+                clock.jump(5.0)
+                break
+            await trio.lowlevel.checkpoint()
+        await phone.ended.wait()
+    return notes, stage.record.cause
+
+
+@pytest.mark.parametrize("order", range(10))
+def test_a_process_that_stands_still_is_no_state_that_does_not_end(order: int, prompts: Path) -> None:
+    with task_order(order):
+        assert in_virtual_time(left_while_the_process_stands_still, prompts) == (
+            ["ended", "hung up: flow"],
+            EndCause.FLOW,
+        )

@@ -430,3 +430,32 @@ def test_beats_that_were_missed_come_as_one_and_the_next_keeps_the_time() -> Non
     timers.beat("place", 75.0)
 
     assert list(timers) == [("place", 80.0)]
+
+
+class Endless(State[Notes], timeout=60.0):
+    """Posts what it handles, until somebody else has had a turn."""
+
+    async def run(self, call: C) -> None:
+        call.post("again")
+
+    @on(str)
+    def again(self, call: C, event: str) -> Bye | None:
+        call.data.append(event)
+        call.post(event)
+        return Bye() if "another" in call.data or len(call.data) > 1_000 else None
+
+    def on_timeout(self, call: C) -> Bye:
+        return Bye()
+
+
+async def test_a_handler_that_posts_what_it_handles_leaves_others_their_turn(
+    autojump_clock: MockClock, prompts: Path
+) -> None:
+    flow, notes = flow_of(Endless, prompts)
+    async with ringing(flow) as (phone, _):
+        while not notes:
+            await trio.lowlevel.checkpoint()
+        notes.append("another")
+        await phone.ended.wait()
+
+    assert len(notes) < 500
