@@ -10,7 +10,7 @@ from pathlib import PurePosixPath
 import pytest
 from hypothesis import settings
 
-pytest_plugins = ["callflow.testing.plugin"]  # as an installation has it by its entry point
+pytest_plugins = ["callflow.testing.plugin", "pytester"]  # the first as an installation has it by its entry point
 
 # No deadline anywhere: how long an example takes is the machine's affair, and pytest-timeout ends what hangs.
 settings.register_profile("dev", deadline=None)

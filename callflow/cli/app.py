@@ -11,6 +11,7 @@ import cyclopts
 from callflow.cli.call import call
 from callflow.cli.check import check
 from callflow.cli.diagram import diagram
+from callflow.cli.replay import replay
 from callflow.cli.serve import serve
 from callflow.errors import CallflowError, FlowDefinitionError
 
@@ -37,6 +38,7 @@ app.command(serve)
 app.command(call)
 app.command(check)
 app.command(diagram)
+app.command(replay)
 
 
 def main(words: Sequence[str] | None = None) -> None:

@@ -28,6 +28,7 @@ from callflow.line.steps import (
     Quiet,
     Reconnect,
     Ring,
+    RingAgain,
     Script,
     Step,
     TakeOver,
@@ -134,7 +135,8 @@ def _read_slots(slots: Sequence[Slot], words: Words) -> dict[str, Any]:
 
 def _misplaced(step: Step, before: list[Step]) -> str:
     """Say why a step cannot stand after these and what to do about it, or nothing."""
-    last = next((earlier for earlier in reversed(before) if isinstance(earlier, HangUp | Drop | Reconnect)), None)
+    turns = HangUp | Drop | Reconnect | RingAgain
+    last = next((earlier for earlier in reversed(before) if isinstance(earlier, turns)), None)
     gone = last.line if isinstance(last, HangUp | Drop) else 0
     acts = {ACTS[type(earlier)] for earlier in before if type(earlier) in ACTS}
     match step:

@@ -62,12 +62,21 @@ def argument_of(flow: Flow[Any], folder: Path) -> str:
     Raises:
         NoSuchFlow: It has no name in the module that made it.
     """
-    file = flow.made_at[0]
-    modules = [module for module in list(sys.modules.values()) if getattr(module, "__file__", None) == str(file)]
-    names = [name for module in modules for name, value in vars(module).items() if value is flow]
-    if not names:
+    return f"{os.path.relpath(flow.made_at[0], folder)}:{name_of(flow)[1]}"
+
+
+def name_of(flow: Flow[Any]) -> tuple[str, str]:
+    """Find the module that made a flow, and the flow's name there.
+
+    Raises:
+        NoSuchFlow: It has none.
+    """
+    file = str(flow.made_at[0])
+    modules = [(name, module) for name, module in list(sys.modules.items()) if getattr(module, "__file__", "") == file]
+    named = [(where, name) for where, module in modules for name, value in vars(module).items() if value is flow]
+    if not named:
         raise NoSuchFlow(f"{flow!r} has no name in {file}; give it one there, so that a file can say what is called")
-    return f"{os.path.relpath(file, folder)}:{names[0]}"
+    return named[0]
 
 
 def load_flow_from(folder: Path, argument: str) -> Flow[Any]:

@@ -1,9 +1,45 @@
 """What tests of a flow are made with: a simulated caller, doubles, and the checkers that judge what happened."""
 
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from callflow.testing.call_double import CallDouble, call_double
 from callflow.testing.caller import Caller, NeedsVirtualTime, caller, run
 from callflow.testing.failure import CallFailed
 from callflow.testing.laws import Story
 from callflow.testing.laws import check as check_call
+from callflow.testing.replay import replay
 from callflow.testing.rules import check as check_wire
 
-__all__ = ["CallFailed", "Caller", "NeedsVirtualTime", "Story", "caller", "check_call", "check_wire", "run"]
+if TYPE_CHECKING:
+    from callflow.testing.events import Given, events_for
+
+__all__ = [
+    "CallDouble",
+    "CallFailed",
+    "Caller",
+    "Given",
+    "NeedsVirtualTime",
+    "Story",
+    "call_double",
+    "caller",
+    "check_call",
+    "check_wire",
+    "events_for",
+    "replay",
+    "run",
+]
+
+_BY_HYPOTHESIS = {"Given": "events", "events_for": "events"}
+"""Names that need Hypothesis, and where they are: who replays a call need not have it."""
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _BY_HYPOTHESIS:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    try:
+        return getattr(import_module(f"{__name__}.{_BY_HYPOTHESIS[name]}"), name)
+    except ModuleNotFoundError as missing:
+        raise ImportError(f"{name} needs {missing.name}; install callflow-trio[testing]") from missing

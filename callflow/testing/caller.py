@@ -138,7 +138,7 @@ async def caller(  # noqa: PLR0913 - what a call has, all of it by keyword and w
             await performance.ring(asks=announced)
             on_the_phone: Caller[D] = Caller(performance, may_fail=may_fail)
             yield on_the_phone
-            await on_the_phone.conclude()
+            await on_the_phone._conclude()
             nursery.cancel_scope.cancel()
 
 
@@ -173,7 +173,7 @@ class Caller(Generic[D]):
     """
 
     _performance: Performance
-    may_fail: bool = field(kw_only=True)
+    _may_fail: bool = field(kw_only=True)
     _awaited: bool = field(default=False, init=False)
     """Whether the test waited for the end of the call."""
 
@@ -358,7 +358,7 @@ class Caller(Generic[D]):
             raise CallFailed(self._performance.failure("a call that was answered has a record", "the server has none"))
         return record
 
-    async def conclude(self) -> None:
+    async def _conclude(self) -> None:
         """Hold the call to what every call has to keep; for the end of the block.
 
         Raises:
@@ -368,7 +368,7 @@ class Caller(Generic[D]):
             came = f"the test did not wait for its end, {self.now:.1f} s after the answer"
             cure = "await c.ended() where the flow hangs up, or c.hangs_up()"
             raise CallFailed(self._performance.failure("a call is awaited to its end", f"{came}; {cure}"))
-        found = await self._performance.close(may_fail=self.may_fail)
+        found = await self._performance.close(may_fail=self._may_fail)
         if found is not None:
             raise CallFailed(found)
 

@@ -40,10 +40,14 @@ class Failure:
     def __str__(self) -> str:
         return "\n".join(self.lines())
 
-    def lines(self) -> list[str]:
-        """Write it, in at most ``MOST_LINES``."""
+    def verdict_lines(self) -> list[str]:
+        """Write what was broken, how, and where."""
         found = _fit([*textwrap.wrap(self.sentence, WIDTH)], 2) + _fit(textwrap.wrap(self.came, WIDTH - 2), 3, "  ")
-        found += [f"  {place}" for place in self.where]
+        return found + [f"  {place}" for place in self.where]
+
+    def lines(self) -> list[str]:
+        """Write all of it, in at most ``MOST_LINES``."""
+        found = self.verdict_lines()
         if self.script is not None:
             found += ["the call:", *_fit(render(self.script).splitlines(), _STEPS, "  ")]
         if self.timeline:

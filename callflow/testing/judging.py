@@ -11,9 +11,11 @@ from callflow.call.journal import Kind
 from callflow.flow.state import State
 from callflow.line.telephone import Telephone
 from callflow.session.inputs import EndCause
+from callflow.testing.laws import ALL as LAWS
 from callflow.testing.laws import Story
 from callflow.testing.laws import check as check_laws
 from callflow.testing.recorded import recorded
+from callflow.testing.rules import ALL as RULES
 from callflow.testing.rules import LOW_LATENCY, RAW, Verdict
 from callflow.testing.rules import check as check_rules
 
@@ -44,6 +46,11 @@ def judge(phone: Telephone, task: CallTask, *, lag: float = 0.0, odd: bool = Fal
     keys_are_known = not odd and phone.links == 1
     story = Story(entries=list(journal.entries), flow=flow, wire=[wire] if keys_are_known else [])
     return verdict + check_laws(story, timing=timing, late=IN_VIRTUAL_TIME)
+
+
+def sentence_of(name: str) -> str:
+    """Say what a rule or a law is, by its number; empty for one of another's making."""
+    return next((law.sentence for law in (*RULES, *LAWS) if law.id == name), "")
 
 
 def fault_of(task: CallTask | None) -> str:

@@ -6,8 +6,9 @@ run in virtual time. A test that fails by a call that broke something prints tha
 
 from __future__ import annotations
 
+import functools
 import inspect
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Generator, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -106,21 +107,35 @@ def run_in_virtual_time(
     return trio.run(main, *args, clock=clock or MockClock(autojump_threshold=0), **options)
 
 
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: Sequence[pytest.Item]) -> None:
-    """Have the async tests of modules that hold ``caller`` run in virtual time, by pytest-trio."""
+    """Have the async tests of modules that hold ``caller`` run in virtual time."""
     for item in items:
-        if isinstance(item, pytest.Function) and _holds_caller(item.module) and _is_async(item.obj):
-            # In front: of several markers pytest-trio takes the first that names a runner.
-            item.add_marker(pytest.mark.trio(run=run_in_virtual_time), append=False)
+        if isinstance(item, pytest.Function) and _holds_caller(item.module):
+            _give_clock(item)
 
 
 def _holds_caller(module: object) -> bool:
     return any(value is caller for value in vars(module).values())
 
 
-def _is_async(function: Any) -> bool:
-    handle = getattr(function, "hypothesis", None)
-    return inspect.iscoroutinefunction(function if handle is None else handle.inner_test)
+def _give_clock(item: pytest.Function) -> None:
+    given = getattr(item.obj, "hypothesis", None)
+    if given is None and inspect.iscoroutinefunction(item.obj):
+        # In front: of several markers pytest-trio takes the first that names a runner.
+        item.add_marker(pytest.mark.trio(run=run_in_virtual_time), append=False)
+    elif given is not None and inspect.iscoroutinefunction(given.inner_test) and not item.get_closest_marker("trio"):
+        given.inner_test = _each_in_virtual_time(given.inner_test)  # pytest-trio has one runner only for these
+
+
+def _each_in_virtual_time(test: Callable[..., Awaitable[None]]) -> Callable[..., None]:
+    """Make a function of an async one that runs it; the name and the parameters stay."""
+
+    @functools.wraps(test)
+    def example(*args: object, **drawn: object) -> None:
+        run_in_virtual_time(functools.partial(test, *args, **drawn))
+
+    return example
 
 
 # Failures.

@@ -84,7 +84,9 @@ def replay(
         script = read_script(script)
     answers = dict(answers or {})
     check_answers(script, answers)
-    played = _Replaying(script, flow or _flow_of(script), answers, services)
+    flow = flow or _flow_of(script)
+    assert flow.library is not None  # loaded here, where what is wrong with it is told as it is
+    played = _Replaying(script, flow, answers, read_sounds(script), services)
     with task_order(script.header.order or 0):
         failure = played.play()
     path = str(script.path)
@@ -110,6 +112,7 @@ class _Replaying:
     script: Script
     flow: Flow[Any]
     answers: Mapping[str, str] = field(repr=False)
+    sounds: dict[str, bytes] = field(repr=False)
     services: Sequence[object]
     timeline: Sequence[str] = ()
     trace: Sequence[tuple[float, str, str | bytes]] = ()
@@ -133,7 +136,7 @@ class _Replaying:
             nursery=nursery,
             header=self.script.header,
             answers=self.answers,
-            sounds=read_sounds(self.script),
+            sounds=self.sounds,
         )
 
     def _take_steps(self, stepper: Stepper) -> Failure | None:

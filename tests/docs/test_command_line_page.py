@@ -12,6 +12,9 @@ from callflow.cli.app import MISTYPED
 from callflow.cli.call import FAILED, HOLDS, INTERRUPTED, WRONG, call
 from callflow.cli.check import CLEAN, FOUND, NOT_IMPORTED, check
 from callflow.cli.diagram import DRAWN, STALE, diagram
+from callflow.cli.replay import FAILED as NOT_HELD
+from callflow.cli.replay import HOLD, replay
+from callflow.cli.replay import WRONG as UNREADABLE
 from callflow.cli.serve import NO_PORT, serve
 from callflow.server.http import make_app
 from callflow.server.settings import Settings
@@ -26,6 +29,7 @@ COMMANDS: dict[str, Callable[..., Any]] = {
     "`callflow call SCRIPT`": call,
     "`callflow check FLOW …`": check,
     "`callflow diagram FLOW`": diagram,
+    "`callflow replay FILE …`": replay,
 }
 
 
@@ -70,6 +74,7 @@ def test_every_path_is_there() -> None:
         ("`callflow serve FLOW`", [0, 1, MISTYPED, NO_PORT]),
         ("`callflow check FLOW …`", [CLEAN, FOUND, NOT_IMPORTED]),
         ("`callflow diagram FLOW`", [DRAWN, STALE, MISTYPED]),
+        ("`callflow replay FILE …`", [HOLD, NOT_HELD, UNREADABLE]),
     ],
 )
 def test_the_exit_codes_of_a_command_are_there(heading: str, codes: list[int]) -> None:

@@ -250,3 +250,7 @@ def test_any_text_is_a_script_or_is_refused(text: str) -> None:
     except ScriptError:
         return
     assert parse(render(read)) == read
+
+
+def test_a_caller_who_rings_again_may_do_things_again() -> None:
+    assert len(parse("hangup\nagain\nkeys 1\n").steps) == 3
