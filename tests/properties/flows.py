@@ -27,6 +27,7 @@ from callflow import (
     Verdict,
     key,
 )
+from tests.properties.errands import make_errands
 
 C = Call[None]
 
@@ -193,4 +194,5 @@ def make_flows(prompts: Path) -> dict[str, Flow[None]]:
     return {
         "talks": Flow("talks", start=Hello, prompts=prompts, passthru=before_the_stream, status=after_the_call),
         "listens": Flow("listens", start=Listen, one_way=True, prompts=prompts),
+        "errands": make_errands(prompts),
     }

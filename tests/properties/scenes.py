@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import random
+import struct
 from contextlib import suppress
 from typing import Any
 
@@ -28,6 +30,9 @@ from tests.properties.witness import Witness, witnessed
 CALL_SID = "14b5bb2f0564e97f72b36a8e28151a73"
 
 
+VOICE = b"".join(struct.pack("<h", round(8000 * math.sin(2 * math.pi * 300 * n / 8000))) for n in range(8000))
+"""A second of what is taken for speech."""
+
 Steps = tuple[tuple[float, str], ...]
 
 
@@ -37,8 +42,8 @@ class Scene:
 
     flow: str
     steps: Steps
-    """Pauses in seconds, and what the caller does after each: keys (with a ``+`` all at once), ``rest``, ``ping``, a
-    ``second line`` of the same call, ``lost for`` so many seconds, or ``hang up`` or ``drop`` to end."""
+    """Pauses in seconds, and what the caller does after each: keys (with a ``+`` all at once), ``rest``, ``speak``,
+    ``ping``, a ``second line`` of the same call, ``lost for`` so many seconds, or ``hang up`` or ``drop`` to end."""
     conditions: Conditions
     profile: Profile
     low_latency: bool = False
@@ -50,7 +55,7 @@ class Scene:
 pauses = st.integers(0, 150).map(lambda frames: frames / 50)
 deeds = st.one_of(
     st.sampled_from(["1", "2", "3", "4", "4", "5", "6", "7", "8", "8", "9", "0", "#", "123", "12#", "4+9", "1+2"]),
-    st.sampled_from(["rest", "rest", "ping", "second line", "lost for 0.2", "lost for 3", "lost for 12"]),
+    st.sampled_from(["rest", "speak", "ping", "second line", "lost for 0.2", "lost for 3", "lost for 12"]),
 )
 ends = st.sampled_from(["hang up", "hang up", "drop", "wait"])
 conditions = st.builds(
@@ -164,6 +169,9 @@ class Play:
             case "ping":
                 with trio.move_on_after(1.0), suppress(CallEnded):
                     await telephone.ping(b"are you there?")
+            case "speak":
+                with suppress(CallEnded):
+                    await telephone.play(VOICE)
             case "second line":
                 lines.start_soon(self._second_line)
             case "hang up":

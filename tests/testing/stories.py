@@ -45,7 +45,9 @@ class Choose(Superstate, prompt="menu.wav", first_digit=2.0):
         return None
 
 
-class Pin(CollectDigits[None], prompt="pin.wav", length=2, first_digit=3.0, between_digits=1.0, total=10.0):
+class Pin(
+    CollectDigits[None], prompt="pin.wav", length=2, first_digit=3.0, between_digits=1.0, total=10.0, resume="stay"
+):
     def on_digits(self, call: C, digits: Secret) -> Think:
         return Think()
 
@@ -69,7 +71,11 @@ class Bye(Hangup[None]):
     """The end."""
 
 
-FLOW = Flow("story", start=Welcome)
+class Sorry(Hangup[None], prompt="sorry.wav"):
+    """Where errors lead."""
+
+
+FLOW = Flow("story", start=Welcome, error=Sorry)
 
 
 # One line each.
@@ -146,6 +152,13 @@ def error(at: float, what: str = "ValueError", where: str = "Think.run", goes_to
 def moved(at: float, state: str, handler: str, to: str, visit: int) -> list[Line]:
     """A handler decides, and the call moves."""
     return [asked(at, state, handler), left(at, state, handler, to), entered(at, to, visit)]
+
+
+def resumed(state: str, prompt: str) -> list[Line]:
+    """The line is lost and comes back, and a state says its prompt."""
+    lost, back = [link(2.2, "detached"), fate(2.2, prompt, "lost")], [link(2.4, "resumed")]
+    heard = [asked(2.4, state, "on_resumed"), stayed(2.4, state, "on_resumed")]
+    return [*lost, *back, *heard, (2.4, Kind.STATE, "resumed", {"state": state}), queued(2.4, prompt)]
 
 
 WELCOME: list[Line] = [link(0.0, "accepted"), entered(0.0, "Welcome", 1)]
