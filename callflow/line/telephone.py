@@ -97,6 +97,8 @@ class Telephone:
         """The WebSocket's; 1006 where there was no close frame. None while the call lives."""
         self.links = 1
         """How many streams the call has had."""
+        self.lost_at: dict[int, float] = {}
+        """When streams were lost by a reset, by their numbers. One that was taken over is none: nobody ended it."""
         self.is_lost = False
         """Whether the line is lost, and the call waits for ``reconnect``."""
         self._link = link
@@ -107,6 +109,7 @@ class Telephone:
         self._profile = profile
         self._sender = Sender(start, profile, random)
         self._outbox: deque[str | bytes] = deque([*self._sender.connected(), *self._sender.start()])
+        self._began_at = 0.0  # when this stream began: its timestamps count from there (R6)
         self._ended_at = math.inf
         self._wakes_at = -math.inf  # until when the writing task sleeps; in the past while it is at work
         self._leaving = False  # stop is on its way: nothing else is said any more
@@ -251,6 +254,7 @@ class Telephone:
     def lose(self) -> None:
         """Lose the connection by a reset, and stay on the telephone: ``reconnect`` comes back."""
         self._break_off()
+        self.lost_at.setdefault(self.links, self.now)
         self._link.wire.port.close(reset=True)
 
     async def reconnect(self) -> None:
@@ -270,6 +274,7 @@ class Telephone:
         link = await self._another()
         self._check_live("reconnect")
         self.stream_sid = _draw_sid(self._random)
+        self._began_at = self.now
         self._sender = Sender(evolve(self._start, stream_sid=self.stream_sid), self._profile, self._random)
         self._outbox = deque([*self._sender.connected(), *self._sender.start()])
         self._voice.hold_its_tongue(self.now)
@@ -361,7 +366,7 @@ class Telephone:
                 self._outbox.extend(self._sender.mark(fact.name))
         frame_at = self._voice.frame_at
         if frame_at <= now + SAME:  # what is late comes at once, as from a real line: then no rest is taken
-            self._outbox.extend(self._sender.media(self._voice.next_frame(), frame_at))
+            self._outbox.extend(self._sender.media(self._voice.next_frame(), frame_at - self._began_at))
 
     async def _flush(self) -> None:
         with trio.CancelScope() as self._sending:
