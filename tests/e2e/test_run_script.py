@@ -73,6 +73,15 @@ class Checkout:
         path.chmod(0o755)
         return path
 
+    def without(self, *programs: str) -> str:
+        """Give a search path on which these are not found, wherever the system has them."""
+        rest = self.folder.parent / "rest"
+        rest.mkdir()
+        found = {path.name: path for folder in reversed(os.get_exec_path()) for path in Path(folder).glob("*")}
+        for name in found.keys() - {*programs, "apt-get"}:
+            (rest / name).symlink_to(found[name])
+        return f"{self._programs}:{rest}"
+
     def start(self, *words: str, script: str = "run", **environment: str) -> Started:
         """Start a script from another folder, in a process group of its own.
 
@@ -314,6 +323,30 @@ def test_the_checks_are_run_in_the_projects_folder(
     printed = checkout.run(*words, script="test", CI=ci)[1]
 
     assert [line for line in printed.splitlines() if ": -m" in line] == [f"{checkout.folder}: {what}" for what in run]
+
+
+SYSTEM = ("systemd-analyze", "nginx", "caddy", "openssl")
+
+
+def test_with_ci_the_system_packages_that_are_missing_are_installed(checkout: Checkout) -> None:
+    checkout.provide("apt-get", '#!/bin/sh\necho "apt-get $*"\n')
+    printed = checkout.run(script="test", CI="true", PATH=checkout.without(*SYSTEM))[1]
+
+    assert [line for line in printed.splitlines() if line.startswith("apt-get")] == [
+        "apt-get update -q",
+        "apt-get install -qy --no-install-recommends systemd nginx-light caddy openssl",
+    ]
+
+
+def test_what_cannot_be_installed_is_named_and_the_tests_are_run(checkout: Checkout) -> None:
+    checkout.provide("apt-get", "#!/bin/sh\nexit 100\n")
+    code, printed, complained = checkout.run(script="test", CI="true", PATH=checkout.without("nginx", "caddy"))
+
+    assert (code, "-m pytest" in printed, complained.splitlines()[-1]) == (
+        0,
+        True,
+        "./test: not installed, and skipped are the tests that need one of them: nginx-light caddy",
+    )
 
 
 def test_a_path_given_to_the_tests_is_meant_from_where_the_user_is(checkout: Checkout) -> None:
