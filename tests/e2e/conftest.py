@@ -13,10 +13,14 @@ HERE = Path(__file__).parent
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark every test of this folder ``e2e``; pytest hands over those of all folders."""
+    """Mark every test of this folder ``e2e``; pytest hands over those of all folders.
+
+    A file's tests go to one worker: what they share, such as an installed wheel, is dear, and is not to be made twice.
+    """
     for item in items:
         if HERE in item.path.parents:
             item.add_marker(pytest.mark.e2e)
+            item.add_marker(pytest.mark.xdist_group(item.path.stem))
 
 
 @pytest.fixture(autouse=True)

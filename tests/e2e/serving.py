@@ -38,7 +38,7 @@ def process(*words: str, cwd: Path) -> Process[str]:
     return Process[str](command, cwd=cwd, env=environment, text=True, stdout=-1, stderr=-1)
 
 
-def wait_for(text: str, running: subprocess.Popen[str], seconds: float = 20.0) -> str:
+def wait_for(text: str, running: subprocess.Popen[str], seconds: float = 60.0) -> str:
     """Read the process's standard output until a line holds *text*; give that line."""
     assert running.stdout is not None
     give_up = time.monotonic() + seconds

@@ -161,7 +161,7 @@ def test_serve_answers_says_what_to_enter_and_stops_on_sigterm(tmp_path: Path) -
     with process("serve", str(EXAMPLE / "ivr.py"), "--port", "0", cwd=tmp_path) as running:
         line = wait_for("wss://YOUR.HOST/stream", running)
         running.send_signal(signal.SIGTERM)
-        running.communicate(timeout=20)
+        running.communicate(timeout=60)
 
     assert (running.returncode, "Voicebot" in line) == (0, True)
 
@@ -170,6 +170,6 @@ def test_a_port_that_is_taken_is_one_line_and_exit_3(tmp_path: Path) -> None:
     with process("serve", str(EXAMPLE / "ivr.py"), "--port", "0", cwd=tmp_path) as first:
         port = wait_for("--url", first).rpartition(":")[2].partition("/")[0]
         with process("serve", str(EXAMPLE / "ivr.py"), "--port", port, cwd=tmp_path) as second:
-            _, said = second.communicate(timeout=20)
+            _, said = second.communicate(timeout=60)
 
     assert (second.returncode, f"127.0.0.1:{port}" in said, "Traceback" in said) == (3, True, False)

@@ -105,7 +105,7 @@ def stopped(tmp_path_factory: pytest.TempPathFactory) -> Stopped:
     with process("serve", "flow.py", "--port", "0", "--log-json", *waits, cwd=folder) as running:
         port = int(wait_for("--url", running).rpartition(":")[2].partition("/")[0])
         before, early, late, seconds = trio.run(stop_under_load, port, running)
-        _, log = running.communicate(timeout=20)
+        _, log = running.communicate(timeout=60)
     lines = [json.loads(line) for line in log.splitlines()]
     hangups = Path(folder / "hangups").read_text().splitlines()
     return Stopped(running.returncode, seconds, tuple(before), early, late, lines, hangups)

@@ -68,7 +68,7 @@ class Callers:
     async def have(self, more: int) -> None:
         """Wait until so many more calls are over."""
         enough = self.answered + len(self.refused) + more
-        with trio.fail_after(20):
+        with trio.fail_after(60):
             while self.answered + len(self.refused) < enough:
                 await self.over.wait()
 

@@ -42,7 +42,7 @@ class Manager:
         self.path = str(folder / "notify")
         self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         self.socket.bind(self.path)
-        self.socket.settimeout(20)
+        self.socket.settimeout(60)  # seconds, of a busy machine
 
     def next(self) -> dict[str, str]:
         lines = self.socket.recv(4_096).decode().split("\n")
@@ -73,7 +73,7 @@ def call_once(port: int) -> None:
 def ended(running: Process[bytes]) -> int:
     """Tell a server to stop; give its exit code."""
     running.send_signal(signal.SIGTERM)
-    return running.wait(15)
+    return running.wait(60)
 
 
 def test_a_manager_hears_of_the_whole_life(serve: Any, manager: Manager) -> None:

@@ -125,7 +125,7 @@ def process_of(command: list[str], home: Path) -> Process[bytes]:
 
 
 async def wait_until_open(port: int, running: Process[bytes]) -> None:
-    with trio.fail_after(20):
+    with trio.fail_after(60):
         while True:
             try:
                 stream = await trio.open_tcp_stream("127.0.0.1", port)

@@ -312,7 +312,7 @@ def test_after_the_tests_callflow_itself_has_nothing_to_set_up(checkout: Checkou
             [
                 "-m ruff check --quiet .",
                 "-m mypy",
-                "-m pytest --hypothesis-profile=ci -n 2 --cov --cov-report=term",
+                "-m pytest --hypothesis-profile=ci -n 2 --dist loadgroup --cov --cov-report=term",
             ],
         ),
     ],

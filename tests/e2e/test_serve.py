@@ -213,7 +213,7 @@ def stopped(tmp_path_factory: pytest.TempPathFactory) -> Stopped:
     with process(*words, cwd=tmp_path_factory.mktemp("server")) as running:
         port = int(wait_for("--url", running).rpartition(":")[2].partition("/")[0])
         phone, told_at = trio.run(call_and_stop, port, running.pid)
-        _, log = running.communicate(timeout=20)
+        _, log = running.communicate(timeout=60)
         seconds = time.monotonic() - told_at
     return Stopped(running.returncode, seconds, phone, [json.loads(line) for line in log.splitlines()])
 
