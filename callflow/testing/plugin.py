@@ -21,6 +21,7 @@ from callflow.line.script_files import read_script
 from callflow.testing.caller import caller
 from callflow.testing.failure import CallFailed, failures_in
 from callflow.testing.replay import Verdict, replay
+from callflow.testing.seeding import task_order
 
 PROPERTY = "call"
 """Name of the report's property that holds the verdict on a saved call, and its law."""
@@ -136,6 +137,50 @@ def _each_in_virtual_time(test: Callable[..., Awaitable[None]]) -> Callable[...,
         run_in_virtual_time(functools.partial(test, *args, **drawn))
 
     return example
+
+
+# Schedules.
+
+SCHEDULES = "--callflow-schedules"
+ORDER = "callflow_order"
+"""The fixture that holds the seed of a test's task order."""
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add the plugin's options."""
+    parser.getgroup("callflow").addoption(
+        SCHEDULES,
+        type=int,
+        default=0,
+        metavar="N",
+        help="run each chosen async test under N task orders: races show in some of them only; with -x up to the first",
+    )
+
+
+@pytest.fixture
+def callflow_order(request: pytest.FixtureRequest) -> int:
+    """Give the seed of the order in which tasks that are ready at once take their turns."""
+    order: int = request.param
+    return order
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Make one test into as many as there are orders to try."""
+    count = metafunc.config.getoption(SCHEDULES)
+    if count > 0 and inspect.iscoroutinefunction(metafunc.function):
+        metafunc.fixturenames.append(ORDER)
+        metafunc.parametrize(ORDER, range(count), indirect=True, ids=[f"order {number}" for number in range(count)])
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> Generator[None, object, object]:
+    """Run a test, and its async fixtures with it, in the order that it is about."""
+    made = getattr(pyfuncitem, "callspec", None)
+    order = None if made is None else made.params.get(ORDER)
+    if not isinstance(order, int):
+        return (yield)
+    with task_order(order):
+        return (yield)
 
 
 # Failures.

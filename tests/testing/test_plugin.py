@@ -180,3 +180,53 @@ def test_a_group_with_something_else_in_it_is_left_alone(pytester: pytest.Pytest
     )
 
     run(pytester).stdout.fnmatch_lines(["*KeyError: 'other'*"])
+
+
+# Schedules.
+
+RACE = """\
+import pytest
+import trio
+
+
+@pytest.mark.trio
+async def test_who_is_last() -> None:
+    said = []
+
+    async def say(number: int) -> None:
+        said.append(number)
+
+    async with trio.open_nursery() as nursery:
+        for number in range(4):
+            nursery.start_soon(say, number)
+    assert said[-1] != 0
+
+
+def test_plain() -> None:
+    pass
+"""
+
+
+def test_a_test_runs_under_as_many_orders_as_are_asked_for(pytester: pytest.Pytester) -> None:
+    pytester.makepyfile(RACE)
+
+    result = run(pytester, "--callflow-schedules", "30")
+
+    told = result.parseoutcomes()
+    assert (told["passed"] + told["failed"], 1 <= told["failed"] <= 29) == (31, True)
+
+
+def test_an_order_that_fails_is_told_by_its_seed_and_fails_again(pytester: pytest.Pytester) -> None:
+    pytester.makepyfile(RACE)
+
+    first = [run(pytester, "--callflow-schedules", "30", "-q", "-rf", "--tb=no").outlines for _ in range(2)]
+
+    failed = [[line for line in lines if line.startswith("FAILED")] for lines in first]
+    assert failed[0] == failed[1] != []
+    assert "[order " in failed[0][0]
+
+
+def test_without_the_option_a_test_is_one(pytester: pytest.Pytester) -> None:
+    pytester.makepyfile(RACE.replace("said[-1] != 0", "len(said) == 4"))
+
+    run(pytester).assert_outcomes(passed=2)

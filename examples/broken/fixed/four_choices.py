@@ -1,4 +1,4 @@
-"""The bank's menu: two answers, a person, and the menu once more."""
+"""The bank's menu: two answers, a person, and the menu itself, once more and no oftener."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ C = Call[None]
 
 
 class Main(Menu[None], prompt="menu.wav", no_input="no_input.wav", no_match="no_match.wav"):
+    again_left: int = 1
+
     @key("1")
     def balance(self, call: C) -> Balance:
         return Balance()
@@ -22,8 +24,8 @@ class Main(Menu[None], prompt="menu.wav", no_input="no_input.wav", no_match="no_
         return Person()
 
     @key("9")
-    def again(self, call: C) -> Main:
-        return Main()
+    def again(self, call: C) -> Main | Person:
+        return Main(self.again_left - 1) if self.again_left else Person()
 
     def on_failed(self, call: C, why: Failed) -> Bye:
         return Bye()
