@@ -124,9 +124,12 @@ class Playbacks:
             self._driver.cut()
 
     def barge_in(self, cuts: tuple[BargeIn, ...], by: str) -> None:
-        """Cut the one that sounds, if the caller may: called inside the reader's step."""
+        """Cut the one that sounds, if the caller may: called inside the reader's step.
+
+        One that waits to be said again is not on the line yet: of that nothing is cut.
+        """
         playing = self.playing
-        if playing is not None and playing.is_sounding and playing.barge_in in cuts:
+        if playing is not None and playing.is_sounding and not playing.is_waiting and playing.barge_in in cuts:
             self._driver.note(Kind.PLAYBACK, "barge-in", prompt=" ".join(playing.entry.names), by=by)
             self._driver.cut()
 

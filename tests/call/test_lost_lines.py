@@ -439,6 +439,31 @@ async def test_a_key_that_came_with_the_end_of_the_line_is_an_answer(autojump_cl
     assert (stage.record.last_state, stage.record.cause, second.seconds) == ("Bye", EndCause.FLOW, 1.0)
 
 
+async def test_a_key_that_comes_with_the_line_cuts_nothing_that_is_not_said_yet(
+    autojump_clock: MockClock, prompts: Path
+) -> None:
+    class Speaks(Noting, timeout=600.0):
+        async def run(self, call: C) -> None:
+            await call.play("menu.wav", barge_in="dtmf")
+
+        def on_dtmf(self, call: C, key: Dtmf) -> Bye:
+            return Bye()
+
+    flow, _ = flow_of(Speaks, prompts, scope={"Bye": Bye})
+    async with serving(flow) as stage:
+        first = await line(stage)
+        await trio.sleep(1.0)
+        await first.cut()
+        second = Line(
+            stage, await dialled(stage.network, opening(stream_sid="two") + text(encode(Dtmf(digit="1")))), "two"
+        )
+        stage.nursery.start_soon(second.echo)
+        await trio.sleep(3.0)
+
+    told = [(str(entry.details["prompt"]), entry.what) for entry in stage.journal(Kind.PLAYBACK)]
+    assert told[1:5] == [("menu.wav", "lost"), ("menu.wav", "queued"), ("menu.wav", "cut"), ("bye.wav", "queued")]
+
+
 async def test_a_digit_that_came_with_the_end_of_the_line_is_half_an_entry(
     autojump_clock: MockClock, prompts: Path
 ) -> None:
