@@ -34,10 +34,14 @@ def _is_event(entry: Entry) -> bool:
 @law("L2", reads="entered, left, stayed, asked")
 def none_stays_and_a_state_moves(story: Story, patience: Patience) -> Iterator[Case]:
     """None stays; a state that is returned is entered, always, and the one before it left."""
-    levels, left_at = Levels(), 0.0
+    levels, left_at, is_lost = Levels(), 0.0, False
     for entry in story.entries:
+        if entry.kind is Kind.LINK and entry.what in ("detached", "resumed"):
+            is_lost = entry.what == "detached"
         if is_over(entry):
-            late = bool(levels.expected) and entry.at - left_at > patience.end
+            # A line that is lost between leaving and entering holds the flow still for as long as it is waited for.
+            wait = patience.end + (patience.resume if is_lost else 0.0)
+            late = bool(levels.expected) and entry.at - left_at > wait
             yield from [case(entry, f"{levels.expected} was never entered")] if late else []
             return
         left_at = entry.at if is_state(entry, "left") else left_at
