@@ -150,6 +150,26 @@ async def test_steps_are_taken_one_at_a_time(autojump_clock: trio.testing.MockCl
 # Acting.
 
 
+async def test_trouble_is_made_on_the_line_in_the_order_of_the_script(autojump_clock: trio.testing.MockClock) -> None:
+    line = Line()
+    steps = parse("odd no-json\nodd binary\ndeaf\n").steps
+    async with open_player(line, recogniser=Recogniser(PROMPTS, PCM), answers={}, sounds={}) as player:
+        outcomes = [await player.take(step) for step in steps]
+
+    assert line.lines == ['{"event": "media", ', str(bytes(320)), "deaf"]
+    assert [deed.step for deed in player.conversation.deeds] == [outcome.step for outcome in outcomes]
+
+
+@pytest.mark.parametrize("step", ["service Bank hangs", "again"])
+async def test_what_needs_the_flow_at_hand_is_refused_with_the_cure(
+    step: str, autojump_clock: trio.testing.MockClock
+) -> None:
+    assert await failure(f"{step}\n") == (
+        f"bank.call:1: expected that this can be done: {step}; "
+        "that is for a script that brings its flow along; play it by callflow replay"
+    )
+
+
 async def test_keys_reach_the_bot_in_order(autojump_clock: trio.testing.MockClock) -> None:
     got: list[str] = []
 

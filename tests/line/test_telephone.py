@@ -243,6 +243,22 @@ async def test_who_hangs_up_on_a_lost_line_has_hung_up(autojump_clock: MockClock
     assert (phone.ended_by, phone.close_code) == ("caller", 1006)
 
 
+async def test_what_is_sent_raw_arrives_as_it_stands(autojump_clock: MockClock) -> None:
+    async with ringing(profile=QUIET) as (phone, bot):
+        await phone.send_raw('{"event": "dtmf", "dtmf": {"digit": 5}, "sid": "none"}')
+        await wait_all_tasks_blocked()
+
+    assert bot.got(Dtmf) == [Dtmf(digit="5")]
+
+
+async def test_nothing_is_sent_raw_when_the_call_is_over(autojump_clock: MockClock) -> None:
+    async with ringing(profile=QUIET) as (phone, _):
+        await phone.hang_up()
+
+        with pytest.raises(CallEnded):
+            await phone.send_raw("{}")
+
+
 async def test_a_ping_is_answered_after_the_way_there_and_back(autojump_clock: MockClock) -> None:
     async with ringing(Conditions(lag=0.2)) as (phone, _):
         seconds = await phone.ping(b"are you there?")

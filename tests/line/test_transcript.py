@@ -7,8 +7,10 @@ import math
 import pytest
 
 from callflow.line.heard import HeardPrompt
+from callflow.line.oddities import Oddity
 from callflow.line.steps import (
     Branch,
+    Deafen,
     Drop,
     Ended,
     Ender,
@@ -21,6 +23,7 @@ from callflow.line.steps import (
     Quiet,
     Reach,
     Script,
+    SendOdd,
     Step,
     Wait,
 )
@@ -98,6 +101,8 @@ def test_unknown_sound_is_told_with_its_length() -> None:
         (Deed(Play(file="voice/thank_you.wav"), 1.0), "  1.0  ▶ says “thank you”"),
         (Deed(HangUp(), 1.0), "  1.0  ▶ hangs up"),
         (Deed(Drop(), 1.0), "  1.0  ▶ loses the line"),
+        (Deed(Deafen(), 1.0), "  1.0  ▶ loses the line without a sign"),
+        (Deed(SendOdd(oddity=Oddity.NO_JSON), 1.0), "  1.0  ▶ sends what is odd: no-json"),
     ],
 )
 def test_what_the_caller_does_is_told(deed: Deed, line: str) -> None:

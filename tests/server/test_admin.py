@@ -9,8 +9,9 @@ import trio
 from trio.testing import MockClock
 
 from callflow.call.port import PortStream
+from callflow.errors import ListenError
 from callflow.line.memory import memory_pair
-from callflow.server.admin import read_admin_entry
+from callflow.server.admin import open_admin, read_admin_entry
 from callflow.server.entry import Entry, read_entry
 from callflow.server.serve import Server
 from callflow.server.settings import Settings
@@ -37,6 +38,28 @@ async def ask(
         received = await read_to_end(client)
         client.close()
     return read_answer(received, method.encode())
+
+
+async def test_without_an_address_for_operators_nothing_is_opened() -> None:
+    assert await open_admin(Settings()) == []
+
+
+async def test_the_address_for_operators_is_listened_on() -> None:
+    [listener] = await open_admin(Settings(admin="127.0.0.1:0"))
+    async with listener:
+        host, port = listener.socket.getsockname()
+
+    assert (host, port > 0) == ("127.0.0.1", True)
+
+
+async def test_an_address_for_operators_that_is_taken_is_named_with_its_flag() -> None:
+    [taken] = await trio.open_tcp_listeners(0, host="127.0.0.1")
+    async with taken:
+        address = "{}:{}".format(*taken.socket.getsockname())
+        with pytest.raises(ListenError) as refused:
+            await open_admin(Settings(admin=address))
+
+    assert (address in str(refused.value), "--admin" in str(refused.value)) == (True, True)
 
 
 async def test_metrics_are_answered_on_this_machine(autojump_clock: MockClock) -> None:

@@ -176,6 +176,22 @@ BAD: list[tuple[str, str, Story]] = [
         story(*WELCOME, asked(1, "Welcome", "then"), left(1, "Welcome", "then", "Choose"), entered(1, "Pin", 2), *END),
     ),
     ("L2", "Choose was never entered", story(*WELCOME, left(1, "Welcome", "then", "Choose"), *END)),
+    (
+        "L2",
+        "left Welcome, which was left",
+        story(*WELCOME, *[left(1, "Welcome", "then", "Choose")] * 2, entered(1, "Choose", 2), *END),
+    ),
+    (
+        "L2",
+        "Choose was never entered",
+        story(
+            *WELCOME,
+            left(1, "Welcome", "then", "Choose"),
+            stayed(1, "Welcome", "then"),
+            entered(1, "Choose", 2),
+            *END,
+        ),
+    ),
     ("L2", "Choose was entered, and Choose was not left", story(*STAYED, entered(1.6, "Choose", 3), *END)),
     (
         "L3",
