@@ -39,6 +39,11 @@ class Deadlines:
     def names(self) -> frozenset[str]:
         return frozenset(self._due_at)
 
+    @property
+    def earliest(self) -> float:
+        """When the next one is due, on Trio's clock; infinity if there is none."""
+        return min((at for at, _ in self._due_at.values()), default=inf)
+
     async def run(self) -> None:
         """Be the timer actor: run until cancelled.
 
@@ -47,7 +52,7 @@ class Deadlines:
         """
         while True:
             self._earlier = trio.Event()
-            self._sleeps_until = min((at for at, _ in self._due_at.values()), default=inf)
+            self._sleeps_until = self.earliest
             with trio.move_on_at(self._sleeps_until):
                 await self._earlier.wait()
             self._call_due(trio.current_time())

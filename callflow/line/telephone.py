@@ -305,6 +305,11 @@ class Telephone:
         self.playout.cut_off(self.now)
         self._facts.unpark_all()
 
+    @property
+    def is_deaf(self) -> bool:
+        """Whether the connection is half-open."""
+        return self._link.wire.deaf
+
     def go_deaf(self) -> None:
         """Become a half-open connection: from now on nothing is read, answered or sent, but TCP stays."""
         self._link.wire.deaf = True
@@ -345,8 +350,8 @@ class Telephone:
 
     async def talk(self) -> None:
         """Send Exotel's messages in time, until the call is over. The only one that writes."""
-        while not self.ended.is_set() and (self.is_lost or not self._link.wire.deaf):
-            if self.is_lost:
+        while not self.ended.is_set():
+            if self.is_lost or self._link.wire.deaf:  # it may come back on another connection
                 await self._nudge.park()
                 continue
             if not self._leaving:

@@ -7,6 +7,7 @@ A log can come from the line simulator's recording of a link or from the server'
 from __future__ import annotations
 
 import enum
+import functools
 from collections.abc import Iterator
 from typing import TypeVar
 
@@ -266,9 +267,12 @@ def name_of(what: object) -> str:
 
 
 def _read(what: str | bytes | Arrival) -> Arrival:
-    if not isinstance(what, str | bytes):
-        return what
+    return _decoded(what) if isinstance(what, str | bytes) else what
+
+
+@functools.lru_cache(maxsize=4096)  # the same message is read at both ends of a link
+def _decoded(text: str | bytes) -> Arrival:
     try:
-        return decode(what)
+        return decode(text)
     except MalformedMessage as broken:
         return Malformed(broken.reason)

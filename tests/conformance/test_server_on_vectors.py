@@ -18,8 +18,8 @@ from callflow.line.memory import MemoryNetwork
 from callflow.server.serve import Server
 from callflow.server.settings import Settings
 from callflow.testing.rules import Verdict, check
+from callflow.testing.witness import witnessed
 from tests.properties.flows import make_flows, write_prompts
-from tests.properties.witness import witnessed
 
 VECTORS = sorted((Path(__file__).parent / "vectors").glob("*.jsonl"))
 

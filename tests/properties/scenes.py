@@ -13,6 +13,7 @@ import trio.testing
 from attrs import evolve, frozen
 from hypothesis import strategies as st
 
+import tests.properties.flows
 from callflow import CallEnded, Flow
 from callflow.errors import NotAnswered
 from callflow.line.applets import passthru
@@ -25,7 +26,7 @@ from callflow.testing import check_call, check_wire
 from callflow.testing.recorded import recorded
 from callflow.testing.rules import EXOTEL, LOW_LATENCY, Breach, Verdict
 from callflow.testing.wirelog import WireLog
-from tests.properties.witness import Witness, witnessed
+from callflow.testing.witness import Witness, witnessed
 
 CALL_SID = "14b5bb2f0564e97f72b36a8e28151a73"
 
@@ -198,7 +199,7 @@ class Play:
 def play(scene: Scene, flow: Flow[Any]) -> tuple[Witness, list[WireLog]]:
     """Play a scene; give what the witness and what the telephones saw."""
     played = Play(scene, flow)
-    with witnessed() as witness:
+    with witnessed((tests.properties.flows, "judged", "reach")) as witness:
         trio.run(played.run, clock=trio.testing.MockClock(autojump_threshold=0))
     return witness, played.recordings
 

@@ -6,9 +6,9 @@ from pathlib import Path
 
 from callflow.testing import check_call, check_wire
 from callflow.testing.rules import Verdict
+from callflow.testing.witness import witnessed
 from examples.bank_ivr.bank import FakeBank
 from tests.examples.bank_calls import CALLS, play
-from tests.properties.witness import witnessed
 
 
 def test_the_example_calls_keep_every_rule_and_law(tmp_path: Path) -> None:

@@ -5,19 +5,17 @@ It stands round the few functions through which everything passes and writes dow
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any
-from unittest.mock import patch
 from weakref import WeakKeyDictionary
 
 import trio
 
-import callflow.call.live
 import callflow.call.reader
 import callflow.server.http
-import tests.properties.flows
 from callflow.call.call import CallTask
 from callflow.call.driver import Driver
 from callflow.call.link import Link
@@ -54,7 +52,6 @@ from callflow.testing.wirelog import (
     TasksLeft,
     WireLog,
 )
-from callflow.wire.audio import AudioFormat
 from callflow.wire.passthru import PassthruReport
 from callflow.wire.status import StatusReport
 
@@ -77,7 +74,6 @@ class Witness:
         self._report: ContextVar[Any] = ContextVar("report")
         """What the request says that this task answers."""
         self._pinged: bytes | None = None
-        self._queued = b""
         self._utterances = 0
 
     @property
@@ -142,15 +138,16 @@ class Witness:
         self.note(Interrupted(driver.ledger.generation), self._of[driver])
         original(driver)
 
-    def chunk(self, original: Any, audio: bytes, form: AudioFormat, size: int | None = None) -> list[bytes]:
-        self._queued = audio
-        chunked: list[bytes] = original(audio, form, size)
-        return chunked
-
     def play(self, original: Any, writer: Writer, entry: Entry, chunks: Iterator[bytes], **options: bool) -> None:
         self._utterances += 1
-        self.note(Queued(str(self._utterances), self._queued), self._of[writer])
-        original(writer, entry, chunks, **options)
+        original(writer, entry, self._queue(writer, str(self._utterances), chunks), **options)
+
+    def _queue(self, writer: Writer, utterance: str, chunks: Iterator[bytes]) -> Iterator[bytes]:
+        """Note each chunk when the writer is about to send it, which is when it asks for the next one."""
+        for chunk in chunks:
+            yield chunk
+            if chunk:
+                self.note(Queued(utterance, chunk), self._of[writer])
 
     def write(self, original: Any, writer: Writer, frame: Frame) -> None:
         self.note(frame, self._of[writer])
@@ -250,7 +247,10 @@ def tasks_of(call_id: str) -> int:
     return count
 
 
-_PLACES: tuple[tuple[Any, str, str], ...] = (
+Place = tuple[Any, str, str]
+"""A module or class, the name of a function in it, and the witness's method that stands round that."""
+
+_PLACES: tuple[Place, ...] = (
     (Link, "accept", "accept"),
     (Link, "receive", "receive"),
     (Link, "send", "send"),
@@ -271,30 +271,30 @@ _PLACES: tuple[tuple[Any, str, str], ...] = (
     (callflow.server.http, "_read", "read_http"),
     (callflow.server.http, "_in_time", "answer_http"),
     (callflow.call.reader, "_tell_gone", "lose"),
-    (callflow.call.live, "chunks", "chunk"),
-    (tests.properties.flows, "judged", "reach"),
 )
 
 
 @contextmanager
-def witnessed() -> Iterator[Witness]:
-    """Keep the log of all that is served inside the block."""
-    witness = Witness()
-    patches = [_stand_round(witness, *place) for place in _PLACES]
-    for one in patches:
-        one.start()
+def witnessed(*more: Place) -> Iterator[Witness]:
+    """Keep the log of all that is served inside the block; of one block at a time.
+
+    Args:
+        more: Functions of the caller's own to stand round as well.
+    """
+    witness, places = Witness(), (*_PLACES, *more)
+    before = [(owner, name, getattr(owner, name)) for owner, name, _ in places]
+    for owner, name, method in places:
+        setattr(owner, name, _stand_round(getattr(owner, name), getattr(witness, method)))
     try:
         yield witness
     finally:
-        for one in patches:
-            one.stop()
+        for owner, name, original in before:
+            setattr(owner, name, original)
 
 
-def _stand_round(witness: Witness, owner: Any, name: str, method: str) -> Any:
-    original = getattr(owner, name)
-    stands = getattr(witness, method)
-
+def _stand_round(original: Any, stands: Any) -> Any:
+    @functools.wraps(original)
     def replaced(*args: Any, **kwargs: Any) -> Any:
         return stands(original, *args, **kwargs)
 
-    return patch.object(owner, name, replaced)
+    return replaced

@@ -1,0 +1,234 @@
+"""What a caller does, step by step, on a stage: the same for a machine that thinks it up and a script that is replayed.
+
+A deed ends when everything is blocked: nothing more can happen until time passes or the next one. A deed on a call that
+is over, or on a line that is lost, does nothing, so that a script can be shortened at any place and still be played.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from contextlib import suppress
+from typing import assert_never
+
+import trio
+from attrs import define, field, frozen
+from trio.testing import wait_all_tasks_blocked
+
+from callflow.errors import CallEnded, ScriptError
+from callflow.line.oddities import write
+from callflow.line.steps import (
+    CALLED,
+    CALLER,
+    Branch,
+    Deafen,
+    Drop,
+    Ended,
+    Enter,
+    HangUp,
+    Hear,
+    Play,
+    Press,
+    Quiet,
+    Reach,
+    Reconnect,
+    Ring,
+    RingAgain,
+    SendOdd,
+    Service,
+    Step,
+    TakeOver,
+    Wait,
+)
+from callflow.line.telephone import Telephone
+from callflow.testing.doubles import Steered
+from callflow.testing.stage import Stage
+
+KEY_GAP = 0.3
+"""Seconds from one key to the next where a step says nothing."""
+
+KEY_HOLD = 0.1
+"""Seconds that a key is held."""
+
+LEFTOVERS = 25.0
+"""Seconds after which nothing of a call may be left: resume, close and leave time and what waits after it, and some."""
+
+
+@frozen(kw_only=True)
+class CallerFacts:
+    """Who calls, and what this caller knows."""
+
+    caller: str = CALLER
+    called: str = CALLED
+    parameters: Mapping[str, str] = field(factory=dict)
+    answers: Mapping[str, str] = field(factory=dict, repr=False)
+    """What ``type $name`` types."""
+    sounds: Mapping[str, bytes] = field(factory=dict, repr=False)
+    """What ``play FILE`` says, by file: 16-bit PCM of the line's rate."""
+
+
+@define(eq=False)
+class Deeds:
+    """Takes the steps of one caller. ``ring`` first; ``finish`` at the end.
+
+    Args:
+        stage: Open.
+        facts: Who calls.
+        services: The doubles that ``service`` steps are about, by name.
+    """
+
+    stage: Stage
+    facts: CallerFacts = CallerFacts()
+    services: Mapping[str, Steered] = field(factory=dict)
+    phones: list[Telephone] = field(factory=list, init=False)
+    """One for each call of the caller, oldest first; all of one ``CallSid``, as where Exotel's flow has two applets."""
+    _streams: dict[str, Telephone] = field(factory=dict, init=False)
+
+    @property
+    def phone(self) -> Telephone:
+        """The telephone of the last call."""
+        return self.phones[-1]
+
+    async def ring(self) -> None:
+        """Place a call.
+
+        Raises:
+            NotAnswered: The server does not answer.
+
+        Cancellation:
+            The call is dropped.
+        """
+        facts = self.facts
+        phone = await self.stage.ring(
+            caller=facts.caller,
+            called=facts.called,
+            parameters=facts.parameters,
+            call_sid=self.phones[0].call_sid if self.phones else None,
+        )
+        self.phones.append(phone)
+        await self._settle()
+
+    async def take(self, step: Step) -> None:
+        """Take one step, and wait until nothing more happens without time.
+
+        Raises:
+            ScriptError: It is none of those that a caller takes here, or names what is not there.
+            NotAnswered: The server does not answer a line that comes back, or another call.
+
+        Cancellation:
+            In part; the stage has to be closed.
+        """
+        with suppress(CallEnded):  # it may end in the middle of a deed
+            await self._do(step)
+        await self._settle()
+
+    async def _settle(self) -> None:
+        await wait_all_tasks_blocked()
+        self._streams[self.phone.stream_sid] = self.phone
+
+    def phone_of(self, stream_sid: str) -> Telephone:
+        """Give the telephone that a stream is of."""
+        return self._streams.get(stream_sid, self.phone)
+
+    async def finish(self) -> None:
+        """End every call as its caller, and wait until nothing may be left of any.
+
+        Cancellation:
+            In part; the stage has to be closed.
+        """
+        for phone in self.phones:
+            await phone.hang_up()
+        await trio.sleep(LEFTOVERS)
+        await wait_all_tasks_blocked()
+
+    async def _do(self, step: Step) -> None:  # noqa: PLR0912 - one row a verb
+        match step:
+            case Ring():
+                pass  # whoever takes the steps rang before the first one
+            case Press():
+                await self._press(step.digits, step.gap)
+            case Enter():
+                await self._press(self._entry(step), step.gap)
+            case Play():
+                await self._say(self._sound(step))
+            case Wait():
+                await trio.sleep(step.seconds)
+            case HangUp():
+                await self.phone.hang_up()
+            case Drop():
+                self._lose()
+            case Reconnect():
+                await self._come_back()
+            case TakeOver():
+                await self._take_over()
+            case Deafen():
+                self._deafen()
+            case SendOdd():
+                await self._send(write(step.oddity, self.phone.stream_sid))
+            case Service():
+                self._service(step).behave(step.way)
+            case RingAgain():
+                await self._ring_again()
+            case Hear() | Reach() | Quiet() | Ended() | Branch():
+                raise self._wrong(step, "a step that expects something is for callflow call; this takes a caller's own")
+            case _:
+                assert_never(step)
+
+    @property
+    def _is_there(self) -> bool:
+        """Whether the last call lives and its line carries what the caller does."""
+        return not (self.phone.ended.is_set() or self.phone.is_lost or self.phone.is_deaf)
+
+    async def _press(self, keys: str, gap: float | None) -> None:
+        if self._is_there:
+            await self.phone.press(keys, gap=KEY_GAP if gap is None else gap, hold=KEY_HOLD)
+
+    async def _say(self, pcm16: bytes) -> None:
+        if self._is_there:
+            await self.phone.play(pcm16)
+
+    async def _send(self, content: str | bytes) -> None:
+        if self._is_there:
+            await self.phone.send_raw(content)
+
+    def _lose(self) -> None:
+        if not (self.phone.ended.is_set() or self.phone.is_lost):
+            self.phone.lose()
+
+    def _deafen(self) -> None:
+        if self._is_there:
+            self.phone.go_deaf()
+
+    async def _come_back(self) -> None:
+        if self.phone.is_lost and not self.phone.ended.is_set():
+            await self.phone.reconnect()
+
+    async def _take_over(self) -> None:
+        if not (self.phone.ended.is_set() or self.phone.is_lost):
+            await self.phone.take_over()
+
+    async def _ring_again(self) -> None:
+        if self.phone.ended.is_set():
+            await self.ring()
+
+    # What a step names.
+
+    def _entry(self, step: Enter) -> str:
+        if not step.answer:
+            return step.digits
+        if step.answer not in self.facts.answers:
+            raise self._wrong(step, f"nobody knows ${step.answer}; give it by answers=")
+        return self.facts.answers[step.answer]
+
+    def _sound(self, step: Play) -> bytes:
+        if step.file not in self.facts.sounds:
+            raise self._wrong(step, f"nobody has read {step.file!r}; put it beside the script")
+        return self.facts.sounds[step.file]
+
+    def _service(self, step: Service) -> Steered:
+        if step.name not in self.services:
+            known = ", ".join(self.services) or "none"
+            raise self._wrong(step, f"there is no double of a service {step.name!r}; those given are: {known}")
+        return self.services[step.name]
+
+    def _wrong(self, step: Step, words: str) -> ScriptError:
+        return ScriptError("script.call", step.line, words)

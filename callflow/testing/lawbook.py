@@ -1,0 +1,202 @@
+"""The lawbook: everything that is checked of a call, by name, whoever checks it.
+
+The rules of the wire (R) are read off what passed, the laws of a call's life (L) off its journal. What is left here is
+about the whole: that a call ends, that nothing stays behind, and that the flow itself raised nothing (K).
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+
+from attrs import Factory, field, frozen
+
+from callflow.call.journal import Kind
+from callflow.errors import CallflowError
+from callflow.flow.flow import Flow
+from callflow.testing import laws, rules
+from callflow.testing.laws.law import Law, Patience, Story
+from callflow.testing.rules.rule import Case, Limits, Rule
+from callflow.testing.wirelog import WireLog
+
+
+@frozen(kw_only=True)
+class Evidence:
+    """What is known of one example when it is over."""
+
+    flow: Flow[object]
+    wire: WireLog = Factory(WireLog)
+    """What passed on all connections, as the server saw it, with the facts of its inside."""
+    recordings: Sequence[WireLog] = ()
+    """What passed on those of each telephone, as Exotel's side saw it."""
+    stories: Sequence[Story] = ()
+    """One for each call that reached ``start``."""
+    leftovers: Mapping[str, int] = Factory(dict)
+    """What is there when nothing may be."""
+    patience: Patience
+    limits: Limits
+
+
+Judge = Callable[[Evidence], Iterator[Case]]
+
+
+@frozen(kw_only=True)
+class Lawful:
+    """One entry of the lawbook."""
+
+    name: str
+    """In small letters with hyphens, as in ``law`` lines of scripts and in ``laws=``."""
+    sentence: str
+    rule: str
+    """Number of the rule or law that it is: R1 to R40, L1 to L16, K1 to K9."""
+    judge: Judge = field(repr=False)
+
+
+class LawBroken(CallflowError, AssertionError):
+    """A law was broken. Each law has a class of its own, so that whoever shrinks one breach does not end with another.
+
+    Args:
+        law: Which.
+        at: Seconds since the call began.
+        words: How.
+        n: Number of the journal's entry, where there is one.
+    """
+
+    def __init__(self, law: Lawful, at: float, words: str, n: int = 0) -> None:
+        super().__init__(f"{law.name}: {words} at {at:.2f} s ({law.rule}: {law.sentence})")
+        self.law, self.at, self.words, self.n = law, at, words, n
+
+
+@functools.cache
+def _breach_of(name: str) -> type[LawBroken]:
+    return type(f"LawBroken_{name.replace('-', '_')}", (LawBroken,), {"__doc__": LawBroken.__doc__})
+
+
+def breach(law: Lawful, at: float, words: str, n: int = 0) -> LawBroken:
+    """Make the exception of a breach."""
+    return _breach_of(law.name)(law, at, words, n)
+
+
+# What is about the whole.
+
+
+def _no_errors(evidence: Evidence) -> Iterator[Case]:
+    """No handler and no run of the flow raises."""
+    for story in evidence.stories:
+        wrong = [entry for entry in story.entries if entry.kind is Kind.ERROR]
+        for entry in wrong:
+            told = " ".join(str(entry.details[name]) for name in ("state", "error") if name in entry.details)
+            yield Case(entry.at, f"{told or 'the flow'} {entry.what}", entry.n)
+        if not wrong:
+            yield Case(0.0)
+
+
+def _no_orphans(evidence: Evidence) -> Iterator[Case]:
+    """When every call is over, no task, timer, registry entry, playback or stream of any is left."""
+    left = ", ".join(f"{count} {kind}" for kind, count in evidence.leftovers.items())
+    yield Case(0.0, f"{left} left" if left else "")
+
+
+_WHOLE: Mapping[str, Judge] = {"K1": _no_errors, "K2": _no_orphans}
+
+
+# The book.
+
+
+def _of_rule(rule: Rule) -> Lawful:
+    theirs = rule in rules.EXOTEL
+
+    def judge(evidence: Evidence) -> Iterator[Case]:
+        for log in evidence.recordings if theirs else [evidence.wire]:
+            for part in [log] if rule.whole else log.connections():
+                yield from rule.examine(part, evidence.limits)
+
+    name = rule.examine.__name__.replace("_", "-")
+    return Lawful(name=name, sentence=rule.sentence, rule=rule.id, judge=judge)
+
+
+def _of_law(law: Law) -> Lawful:
+    def judge(evidence: Evidence) -> Iterator[Case]:
+        for story in evidence.stories:
+            yield from law.examine(story, evidence.patience)
+
+    return Lawful(name=law.name.replace(" ", "-"), sentence=law.sentence, rule=law.id, judge=judge)
+
+
+def _of_whole(number: str, judge: Judge) -> Lawful:
+    name = getattr(judge, "__name__", "").strip("_").replace("_", "-")
+    return Lawful(name=name, sentence=judge.__doc__ or "", rule=number, judge=judge)
+
+
+LAWBOOK: Mapping[str, Lawful] = {
+    law.name: law
+    for law in (
+        *map(_of_rule, rules.ALL),
+        *map(_of_law, laws.ALL),
+        *(_of_whole(number, judge) for number, judge in _WHOLE.items()),
+    )
+}
+"""All of it, by name."""
+
+
+@frozen
+class Bound:
+    """The laws that bind the calls of one flow.
+
+    Args:
+        laws: Those that are checked.
+        exempt: Names of those that the flow is exempt from by what it is, such as raw.
+        off: Names of those that somebody switched off.
+    """
+
+    laws: tuple[Lawful, ...]
+    exempt: frozenset[str] = frozenset()
+    off: frozenset[str] = frozenset()
+
+    def judge(self, evidence: Evidence, premises: dict[str, int]) -> list[LawBroken]:
+        """Judge an example: count in *premises* how often each law could have been broken, and list how it was."""
+        return _judge(self.laws, evidence, premises)
+
+    def judge_stories(self, evidence: Evidence) -> list[LawBroken]:
+        """Judge calls that are over by what their journals say; nothing is counted, since ``judge`` does it again."""
+        return _judge([law for law in self.laws if law.rule in _OF_STORIES], evidence, {})
+
+
+_OF_STORIES = frozenset({"K1", *(law.id for law in laws.ALL)})
+
+
+def _judge(book: Sequence[Lawful], evidence: Evidence, premises: dict[str, int]) -> list[LawBroken]:
+    broken = list[LawBroken]()
+    for law in book:
+        for case in law.judge(evidence):
+            premises[law.name] = premises.get(law.name, 0) + 1
+            if case.broken:
+                broken.append(breach(law, case.at, case.broken, case.n))
+    return broken
+
+
+def laws_for(flow: Flow[object], chosen: Mapping[str, bool] | None = None) -> Bound:
+    """Find the laws that bind a flow.
+
+    Args:
+        flow: What answers.
+        chosen: By name, whether a law is checked; those that are not named are.
+
+    Raises:
+        ValueError: There is no law of such a name.
+    """
+    unknown = sorted(set(chosen or {}) - set(LAWBOOK))
+    if unknown:
+        raise ValueError(f"there is no law {unknown[0]!r}; the laws are {', '.join(LAWBOOK)}")
+    exempt = frozenset(name for name, law in LAWBOOK.items() if flow.raw and law.rule in rules.RAW)
+    off = frozenset(name for name, wanted in (chosen or {}).items() if not wanted)
+    return Bound(tuple(law for name, law in LAWBOOK.items() if name not in exempt | off), exempt, off)
+
+
+def table(bound: Bound, premises: Mapping[str, int], breaches: Collection[str] = ()) -> str:
+    """Print what the laws were worth: one line a law, with the number of times that it could have been broken."""
+    lines = [f"{'law':<34}{'rule':<5}{'premise':>9}  sentence"]
+    for name, law in LAWBOOK.items():
+        told = "exempt" if name in bound.exempt else "off" if name in bound.off else str(premises.get(name, 0))
+        lines.append(f"{name:<34}{law.rule:<5}{told:>9}  {law.sentence}{' BROKEN' if name in breaches else ''}")
+    return "\n".join(lines)

@@ -1,0 +1,215 @@
+"""A rehearsal: one example, from the first ring to the last check, driven by a machine's rules or a script's lines.
+
+Its steps are those of call scripts, so whatever was done is a script, and playing that again with the same
+circumstances is the same thing done twice.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Awaitable, Callable, Mapping
+from contextlib import ExitStack
+from typing import Any, TypeVar
+
+import trio
+from attrs import define, evolve, field, frozen
+
+from callflow.call.call import CallTask
+from callflow.flow.flow import Flow
+from callflow.line.steps import Header, Ring, Script, SendOdd, Step
+from callflow.line.telephone import Telephone
+from callflow.server.settings import Settings
+from callflow.session.timing import Timing
+from callflow.testing.deeds import CallerFacts, Deeds
+from callflow.testing.doubles import Doubles, steer
+from callflow.testing.judging import AT_ONCE, IN_VIRTUAL_TIME
+from callflow.testing.lawbook import Evidence, Lawful
+from callflow.testing.laws.law import Patience
+from callflow.testing.recorded import recorded
+from callflow.testing.rules.rule import Limits
+from callflow.testing.seeding import task_order
+from callflow.testing.seen import Seen
+from callflow.testing.stage import Circumstances, Stage
+from callflow.testing.stepper import Stepper
+from callflow.testing.witness import Witness, witnessed
+
+T = TypeVar("T")
+
+
+@frozen(kw_only=True)
+class Cast:
+    """What is on the stage: the flow, and what stands in for the world behind it."""
+
+    flow: Flow[Any]
+    services: Doubles = field(factory=dict)
+    answers: Mapping[str, str] = field(factory=dict, repr=False)
+    """What ``type $name`` types."""
+    sounds: Mapping[str, bytes] = field(factory=dict, repr=False)
+    """What ``play FILE`` says."""
+    settings: Settings = field(factory=Settings)
+    timing: Timing = Timing()
+
+
+@define(eq=False)
+class Rehearsal:
+    """Rings, takes steps one by one, and ends the calls. ``close`` it whatever happened.
+
+    Nothing here waits: each method runs the world until it is quiet again.
+
+    Args:
+        cast: Who is there.
+        header: Everything that nobody in it decides, and who calls.
+
+    Raises:
+        NeverSettles: The server does not come to rest.
+        BaseException: Whatever a task of the server raised.
+    """
+
+    cast: Cast
+    header: Header = field(factory=Header)
+    steps: list[Step] = field(factory=list, init=False)
+    """What was done so far, the ringing included."""
+    deeds: Deeds = field(init=False)
+    stage: Stage = field(init=False)
+    witness: Witness = field(init=False)
+    seconds: float = field(default=0.0, init=False)
+    """Virtual seconds that the steps took."""
+    _now: float = field(default=0.0, init=False)
+    _stepper: Stepper = field(init=False)
+    _open: ExitStack = field(factory=ExitStack, init=False)
+
+    def __attrs_post_init__(self) -> None:
+        with ExitStack() as opening:
+            opening.enter_context(task_order(self.header.order or 0))
+            self.witness = opening.enter_context(witnessed())
+            self.stage, self.deeds = self._set()
+            self._stepper = Stepper(self.stage.open)
+            opening.callback(self._stepper.close)
+            self._open = opening.pop_all()
+
+    def _set(self) -> tuple[Stage, Deeds]:
+        cast, header = self.cast, self.header
+        doubles = steer(cast.services)
+        stage = Stage(
+            cast.flow,
+            Circumstances.of(header, cast.flow),
+            services=tuple(doubles.values()),
+            settings=cast.settings,
+            timing=cast.timing,
+        )
+        facts = CallerFacts(
+            caller=header.caller,
+            called=header.called,
+            parameters=header.parameters,
+            answers=cast.answers,
+            sounds=cast.sounds,
+        )
+        return stage, Deeds(stage, facts, doubles)
+
+    def ring(self) -> None:
+        """Place the call."""
+        self.steps.append(Ring())
+        self.do(self.deeds.ring)
+
+    def take(self, step: Step) -> None:
+        """Take one step. It is in the script even if it breaks something."""
+        self.steps.append(step)
+        self.do(lambda: self.deeds.take(step))
+
+    def do(self, job: Callable[[], Awaitable[T]]) -> T:
+        """Run any job of the stage's world to its end."""
+
+        async def timed() -> T:
+            began = trio.current_time()
+            try:
+                return await job()
+            finally:
+                self._now = trio.current_time()
+                self.seconds += self._now - began
+
+        return self._stepper.do(timed)
+
+    def finish(self) -> Evidence:
+        """End every call as its caller, wait until nothing may be left, and give what is known."""
+        lived = self.seconds
+        self.do(self.deeds.finish)
+        self.seconds = lived
+        return self._evidence()
+
+    def close(self) -> None:
+        """Take the stage down; without effect when it is.
+
+        Raises:
+            BaseException: Whatever a task of the server raised while it was cancelled.
+        """
+        self._open.close()
+
+    def script(self, law: Lawful | None = None) -> Script:
+        """Write what was done as a script."""
+        header = self.header if law is None else evolve(self.header, law=law.name)
+        return Script(header=header, steps=tuple(self.steps))
+
+    # What can be seen between two steps.
+
+    @property
+    def phone(self) -> Telephone:
+        """The telephone of the last call."""
+        return self.deeds.phone
+
+    @property
+    def call(self) -> CallTask | None:
+        """The last call that the server took; None if none reached ``start`` yet."""
+        return self.stage.calls[-1] if self.stage.calls else None
+
+    @property
+    def state(self) -> str:
+        """Name of the state that the last call is in, or ended in; empty before its first."""
+        engine = None if self.call is None else self.call.engine
+        return "" if engine is None else type(engine.state).__name__
+
+    @property
+    def seconds_to_next(self) -> float:
+        """Seconds until something of the last call is due; 1 if nothing is."""
+        at = math.inf if self.call is None else self.call.driver.deadlines.earliest
+        return 1.0 if at == math.inf else max(0.0, at - self._now)
+
+    def seen(self) -> Seen[Any] | None:
+        """What can be seen of the last call; None before its flow has begun."""
+        seen = self.all_seen()
+        return seen[-1] if seen else None
+
+    def all_seen(self) -> list[Seen[Any]]:
+        """The same of every call, oldest first."""
+        begun = ((call, call.start) for call in self.stage.calls if call.engine is not None)
+        return [Seen(call, self.deeds.phone_of(start.stream_sid)) for call, start in begun if start is not None]
+
+    def over_since(self, told: int) -> Evidence:
+        """Give what is known of the calls that are over, but for the first *told* of them: their stories alone."""
+        return evolve(self._known, stories=self.witness.stories[told:])
+
+    @property
+    def _known(self) -> Evidence:
+        timing, resume = self.cast.timing, self.cast.flow.resume
+        return Evidence(
+            flow=self.cast.flow,
+            patience=Patience(
+                late=IN_VIRTUAL_TIME,
+                end=timing.leave + timing.close,
+                limit=timing.call + timing.leave,
+                resume=timing.resume if resume is None else resume,
+            ),
+            limits=Limits(lead=timing.lead, chunk_seconds=None, notice=0.0, grace=timing.close),
+        )
+
+    def _evidence(self) -> Evidence:
+        # Odd messages break Exotel's rules on purpose, and whether the line keeps them is then no question.
+        is_odd = any(isinstance(step, SendOdd) for step in self.steps)
+        phones = () if is_odd else self.deeds.phones
+        crossing, one_way = 2 * self.header.lag + AT_ONCE, self.cast.flow.one_way
+        return evolve(
+            self._known,
+            wire=self.witness.log,
+            recordings=[recorded(phone, crossing=crossing, one_way=one_way) for phone in phones],
+            stories=self.witness.stories,
+            leftovers=self.stage.leftovers(),
+        )
