@@ -28,6 +28,8 @@ class Conditions:
     """Whether arriving data is cut at drawn places, as TCP may."""
     partial_sends: bool = False
     """Whether ``try_send`` takes a drawn part of what it is given."""
+    cuts: float = field(default=1.0, validator=[validators.ge(0), validators.le(1)])
+    """Chance that what arrives or is sent is cut at all where the two above say so: small parts take their time."""
     would_block: float = field(default=0.0, validator=[validators.ge(0), validators.le(1)])
     """Chance that ``try_send`` takes nothing; never twice in a row while there is room."""
     capacity: int = field(default=65_536, validator=validators.ge(1))
@@ -60,12 +62,17 @@ class _Way:
         if not taken or self._full or self._refuses():
             return 0
         if self._conditions.partial_sends:
-            taken = self._random.randint(1, taken)
+            taken = self._part(taken)
         self._parcels.append((self._arrival(), data[:taken]))
         self._held += taken
         self._full = self._held == self._conditions.capacity
         self.readers.unpark_all()
         return taken
+
+    def _part(self, size: int) -> int:
+        """Draw a part of so many bytes, or take all of them."""
+        cuts = self._conditions.cuts
+        return self._random.randint(1, size) if cuts == 1.0 or self._random.random() < cuts else size
 
     def _refuses(self) -> bool:
         chance = self._conditions.would_block
@@ -96,7 +103,7 @@ class _Way:
         while room and self._parcels and self._parcels[0][0] <= now:
             moment, parcel = self._parcels.popleft()
             size = min(room, len(parcel))
-            size = self._random.randint(1, size) if self._conditions.split else size
+            size = self._part(size) if self._conditions.split else size
             if size < len(parcel):
                 self._parcels.appendleft((moment, parcel[size:]))
             pieces.append(parcel[:size])

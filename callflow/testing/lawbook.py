@@ -157,9 +157,9 @@ class Bound:
         """Judge an example: count in *premises* how often each law could have been broken, and list how it was."""
         return _judge(self.laws, evidence, premises)
 
-    def judge_stories(self, evidence: Evidence) -> list[LawBroken]:
-        """Judge calls that are over by what their journals say; nothing is counted, since ``judge`` does it again."""
-        return _judge([law for law in self.laws if law.rule in _OF_STORIES], evidence, {})
+    def judge_stories(self, evidence: Evidence, premises: dict[str, int]) -> list[LawBroken]:
+        """Judge calls that are over by what their journals say, and nothing else."""
+        return _judge([law for law in self.laws if law.rule in _OF_STORIES], evidence, premises)
 
 
 _OF_STORIES = frozenset({"K1", *(law.id for law in laws.ALL)})

@@ -48,6 +48,11 @@ class Seen(Generic[D]):
         """Say whether a state was entered at least once."""
         return (state if isinstance(state, str) else state.__name__) in self.path
 
+    def took(self, state: str, handler: str, to: str) -> bool:
+        """Say whether the call went along an edge, which is named by its states and what led there."""
+        ways = (entry.details for entry in self._entries(Kind.STATE, "left"))
+        return any((way["state"], way["by"], way["to"]) == (state, handler, to) for way in ways)
+
     def played(self, prompt: str, *, complete: bool = False) -> bool:
         """Say whether a prompt was played: begun, or with *complete* heard to its end.
 

@@ -29,11 +29,14 @@ FOLDED = Profile(keeps_sending_silence=False)
 """An Exotel that sends nothing while the caller is silent: an hour of waiting costs no messages."""
 
 
+CUTS = 0.25
+"""How often a segment is cut on a bad network: were it every one, its parts would be most of what a run does."""
+
 CONDITIONS: Mapping[Network, Conditions] = {
     Network.SMOOTH: Conditions(),
-    Network.SPLIT: Conditions(split=True),
-    Network.PARTIAL: Conditions(partial_sends=True, would_block=0.2),
-    Network.ROUGH: Conditions(split=True, partial_sends=True, would_block=0.2),
+    Network.SPLIT: Conditions(split=True, cuts=CUTS),
+    Network.PARTIAL: Conditions(partial_sends=True, would_block=0.2, cuts=CUTS),
+    Network.ROUGH: Conditions(split=True, partial_sends=True, would_block=0.2, cuts=CUTS),
 }
 """What the networks of a script's header are."""
 

@@ -14,7 +14,7 @@ from callflow.line.script import parse
 from callflow.server.settings import Settings
 from callflow.session.inputs import EndCause
 from callflow.testing.seeding import task_order
-from callflow.testing.stage import FOLDED, Circumstances, Stage
+from callflow.testing.stage import CUTS, FOLDED, Circumstances, Stage
 from tests.call.stage import write_prompts
 
 
@@ -62,7 +62,7 @@ def trace(hello: Flow[None], circumstances: Circumstances) -> list[tuple[float, 
         return trio.run(main, clock=MockClock(autojump_threshold=0))
 
 
-ROUGH = Conditions(lag=0.05, split=True, partial_sends=True, would_block=0.2)
+ROUGH = Conditions(lag=0.05, split=True, partial_sends=True, would_block=0.2, cuts=CUTS)
 
 
 def test_the_same_circumstances_give_the_same_call(hello: Flow[None]) -> None:

@@ -1,0 +1,122 @@
+"""Hunting: a whole run of a ``CallMachine``. First every edge on purpose, then by chance; then what was required of it.
+
+What it finds is told as one call: the law, the steps, what happened, and how to play it again.
+"""
+
+from __future__ import annotations
+
+import unittest
+
+from hypothesis import HealthCheck, Phase
+from hypothesis import settings as make_settings
+from hypothesis.stateful import run_state_machine_as_test
+
+from callflow.line.steps import Header, Script
+from callflow.testing.example import Example
+from callflow.testing.failure import CallFailed, Failure
+from callflow.testing.lawbook import LawBroken
+from callflow.testing.pilot import Flight, flights_to, fly, untaken
+from callflow.testing.shrinking import shrink
+from callflow.testing.stepper import NeverSettles
+
+STEPS = 30
+"""Steps of one example."""
+
+MOST_FLIGHTS = 80
+"""Examples of a run that are flown on purpose, at most."""
+
+_BREAKS = (LawBroken, NeverSettles)
+
+
+def usual_settings() -> make_settings:
+    """Give Hypothesis's settings for runs of machines: those of the profile that is loaded now, but for a few.
+
+    How long an example takes is the computer's affair. What is found is shrunk as a script: to shrink what was drawn
+    takes ten times as many calls, and to explain it every line of them would be traced.
+    """
+    return make_settings(
+        deadline=None,
+        stateful_step_count=STEPS,
+        suppress_health_check=list(HealthCheck),
+        report_multiple_bugs=False,
+        phases=(Phase.explicit, Phase.reuse, Phase.generate),
+    )
+
+
+def hunt(machine: type[Example], settings: make_settings | None = None) -> None:
+    """Run a machine.
+
+    Args:
+        machine: Which.
+        settings: Hypothesis's: how many examples, of how many steps. The usual ones if None.
+
+    Raises:
+        CallFailed: A call broke a law, or a property of one's own. Its text is all that there is to tell.
+        NeverTrue: A ``sometimes`` method was true in no example.
+        ThinCoverage: Too few of the flow's edges were taken.
+    """
+    machine.begin_run()
+    try:
+        explore(machine)
+        run_state_machine_as_test(machine, settings=settings or usual_settings())
+    except _BREAKS as broken:
+        raise CallFailed(_shorten(machine, broken)) from None
+    machine.check_run()
+
+
+def make_test_case(machine: type[Example]) -> type[unittest.TestCase]:
+    """Make the test of a machine, for pytest or unittest to find; its ``settings`` may be replaced."""
+
+    class TestCase(unittest.TestCase):
+        settings = usual_settings()
+
+        def runTest(self) -> None:
+            hunt(machine, self.settings)
+
+    TestCase.__name__ = TestCase.__qualname__ = f"{machine.__name__}.TestCase"
+    TestCase.__module__ = machine.__module__
+    return TestCase
+
+
+# On purpose.
+
+
+def explore(machine: type[Example]) -> None:
+    """Try each edge of the flow on purpose.
+
+    Raises:
+        LawBroken: A call broke a law.
+    """
+    flown = 0
+    for edge in machine.reading.edges:
+        for flight in flights_to(edge, machine.callers, tuple(machine.cast.services)):
+            if flown >= MOST_FLIGHTS or edge not in untaken(machine.so_far.coverage, machine.reading):
+                break
+            flown += 1
+            _fly(machine, flight)
+
+
+def _fly(machine: type[Example], flight: Flight) -> None:
+    player = machine()
+    with player.playing(Header(caller=flight.caller, seed=0, order=0)):
+        fly(player, machine.reading, flight)
+
+
+# What was found.
+
+
+def _shorten(machine: type[Example], broken: BaseException) -> Failure:
+    """Shrink the call that was found; the machine keeps the failure of the last one that it plays."""
+    found = machine.so_far.failure
+    assert found is not None
+    assert found.script is not None
+    shortest = shrink(found.script, lambda script: _breaks(machine, script, type(broken)))
+    return machine.so_far.failure if _breaks(machine, shortest, type(broken)) and machine.so_far.failure else found
+
+
+def _breaks(machine: type[Example], script: Script, broken: type[BaseException]) -> bool:
+    try:
+        machine.play(script)
+    except _BREAKS as again:
+        return type(again) is broken
+    return False

@@ -1,0 +1,132 @@
+"""The pilot: before anything is left to chance, each edge of a flow is tried on purpose, by the shortest way to it.
+
+A graph does not tell what a state decides by, so an edge is tried in several ways: with the services behind the flow
+answering, failing or hanging, by every caller, with one entry or another. What it does are steps of a call script.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterator, Sequence
+from typing import Protocol
+
+from attrs import frozen
+
+from callflow.flow.graph import Edge
+from callflow.line.steps import Press, Service, ServiceWay, Step, Wait
+from callflow.testing.coverage import Coverage
+from callflow.testing.reading import FRAME, FlowReading
+from callflow.testing.rehearsal import Rehearsal
+
+MOST_STEPS = 24
+"""Steps of one flight: who has not arrived by then will not."""
+
+LONGEST_WAIT = 90.0
+"""Seconds of one step."""
+
+
+@frozen(kw_only=True)
+class Flight:
+    """One way to try an edge."""
+
+    edge: Edge
+    caller: str
+    entry: int = 0
+    """Which of the entries that a state takes."""
+    service: str = ""
+    """The one that does not answer; none if empty."""
+    way: ServiceWay = ServiceWay.ANSWERS
+    early: bool = False
+    """Whether it stops answering when the state before the edge is entered: there may be no time between."""
+
+
+def flights_to(edge: Edge, callers: Sequence[str], services: Sequence[str]) -> Iterator[Flight]:
+    """Give the ways to try an edge, the plainest first."""
+    yield Flight(edge=edge, caller=callers[0])
+    if edge.handler in ("run", "on_timeout", "on_error"):
+        for way in (ServiceWay.FAILS, ServiceWay.HANGS):
+            for name in services:
+                yield Flight(edge=edge, caller=callers[0], service=name, way=way)
+                yield Flight(edge=edge, caller=callers[0], service=name, way=way, early=True)
+    for caller in callers[1:]:
+        yield Flight(edge=edge, caller=caller)
+    yield from (Flight(edge=edge, caller=callers[0], entry=entry) for entry in (1, 3))
+
+
+def route(reading: FlowReading, start: str, edge: Edge) -> list[Edge]:
+    """Find the shortest way that ends with an edge; empty if there is none."""
+    ways: dict[str, list[Edge]] = {start: []}
+    waiting = deque([start])
+    while waiting:
+        name = waiting.popleft()
+        if name == edge.source.__name__:
+            return [*ways[name], edge]
+        for each in reading.edges:
+            target = each.target.__name__
+            if each.source.__name__ == name and target not in ways:
+                ways[target] = [*ways[name], each]
+                waiting.append(target)
+    return []
+
+
+class Pilot(Protocol):
+    """Who takes the steps."""
+
+    def take(self, step: Step) -> None: ...
+
+    @property
+    def played(self) -> Rehearsal: ...
+
+
+def fly(pilot: Pilot, reading: FlowReading, flight: Flight) -> None:
+    """Take the steps of one flight, until it has arrived, the call is over, or it is lost."""
+    broken, rehearsal = not flight.service, pilot.played
+    tried: dict[Edge, int] = {}
+    for _ in range(MOST_STEPS):
+        here = rehearsal.state
+        way = route(reading, here, flight.edge) if here else []
+        if rehearsal.phone.ended.is_set() or _arrived(rehearsal, flight.edge):
+            return
+        if not broken and way and len(way) <= 1 + flight.early:
+            pilot.take(Service(name=flight.service, way=flight.way))
+            broken = True
+        if not way:  # not begun, or in a state that leads nowhere near
+            pilot.take(Wait(seconds=1.0))
+            continue
+        edge = way[0]
+        pilot.take(_step_along(edge, rehearsal, reading, flight.entry + tried.get(edge, 0)))
+        tried[edge] = tried.get(edge, 0) + 1
+
+
+def _arrived(rehearsal: Rehearsal, edge: Edge) -> bool:
+    seen = rehearsal.seen()
+    return seen is not None and seen.took(edge.source.__name__, edge.handler, edge.target.__name__)
+
+
+def _step_along(edge: Edge, rehearsal: Rehearsal, reading: FlowReading, number: int) -> Step:
+    """Give the step that may take a call along an edge."""
+    here, options = reading.of(edge.source.__name__), edge.source.options
+    if edge.keys:
+        return Press(digits=edge.keys[number % len(edge.keys)])
+    match edge.handler:
+        case "on_digits" if here.entries:
+            return here.entries[number % len(here.entries)]
+        case "on_yes" | "on_no":
+            return Press(digits=options.yes if edge.handler == "on_yes" else options.no)
+        case "on_dtmf":
+            return Press(digits=here.presses[number % len(here.presses)])
+        case _:
+            return _patience(rehearsal)
+
+
+def _patience(rehearsal: Rehearsal) -> Wait:
+    """Wait until the next thing is due, and a moment longer."""
+    frames = min(LONGEST_WAIT, max(0.5, rehearsal.seconds_to_next)) // FRAME
+    return Wait(seconds=round((frames + 2) * FRAME, 2))
+
+
+def untaken(coverage: Coverage, reading: FlowReading) -> list[Edge]:
+    """List the edges that no example has taken yet."""
+    return [
+        edge for edge in reading.edges if not coverage.edges[edge.source.__name__, edge.handler, edge.target.__name__]
+    ]
