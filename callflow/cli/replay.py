@@ -16,8 +16,8 @@ from callflow.line.steps import Script
 from callflow.server.flow_argument import load_flow_from, name_of
 from callflow.testing.as_test import as_test
 from callflow.testing.judging import sentence_of
-from callflow.testing.replay import Replay, Verdict
-from callflow.testing.replay import replay as play_again
+from callflow.testing.replaying import Replay, Verdict
+from callflow.testing.replaying import replay as play_again
 
 HOLD, FAILED, WRONG = 0, 1, 2
 """Exit codes: no call fails; one does; an order, a script or its flow is wrong."""

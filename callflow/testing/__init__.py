@@ -5,13 +5,13 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from callflow.testing.call_double import CallDouble, call_double
-from callflow.testing.caller import Caller, NeedsVirtualTime, caller, run
+from callflow.testing.calling import Caller, NeedsVirtualTime, caller, run
 from callflow.testing.failure import CallFailed
 from callflow.testing.laws import Story
 from callflow.testing.laws import check as check_call
-from callflow.testing.replay import replay
+from callflow.testing.replaying import replay
 from callflow.testing.rules import check as check_wire
+from callflow.testing.stand_in import CallDouble, call_double
 
 if TYPE_CHECKING:
     from callflow.testing.events import Given, events_for

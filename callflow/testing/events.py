@@ -29,7 +29,7 @@ from callflow.flow.secret import Secret
 from callflow.flow.state import State
 from callflow.flow.subflow import SubFlow, argument_of
 from callflow.session.inputs import EndCause
-from callflow.testing.call_double import CallDouble
+from callflow.testing.stand_in import CallDouble
 from callflow.wire.messages import KEYS, Dtmf
 
 _AFTER_THE_END = frozenset({"on_hangup", "on_recorded_hangup"})

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import textwrap
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 from attrs import field, frozen
 
+from callflow.flow.flow import Flow
 from callflow.line.script import render
 from callflow.line.steps import Script
 
@@ -36,6 +38,10 @@ class Failure:
     """What happened, one line each, in the order of time."""
     command: str = ""
     """Plays it again."""
+    flow: Flow[Any] | None = field(default=None, repr=False)
+    """What was called."""
+    found: bool = False
+    """Whether a hunt found it, so that no test holds it yet and it is worth a file of its own."""
 
     def __str__(self) -> str:
         return "\n".join(self.lines())
@@ -66,10 +72,13 @@ class CallFailed(AssertionError):
 
 
 def failures_in(raised: BaseException) -> list[Failure] | None:
-    """Give the failed calls that an exception, or a group of them, is made of; None if something else is among them."""
-    leaves = list(_leaves(raised))
-    failed = [leaf.failure for leaf in leaves if isinstance(leaf, CallFailed)]
-    return failed if len(failed) == len(leaves) else None
+    """Give the failed calls that an exception, or a group of them, is made of; None if something else is among them.
+
+    An exception of another class may carry its ``Failure`` as an attribute of that name, too.
+    """
+    told = [getattr(leaf, "failure", None) for leaf in _leaves(raised)]
+    failed = [failure for failure in told if isinstance(failure, Failure)]
+    return failed if len(failed) == len(told) else None
 
 
 def _leaves(raised: BaseException) -> Iterator[BaseException]:

@@ -277,6 +277,7 @@ class Performance:
             script=self.script,
             timeline=self.timeline(),
             law=law,
+            flow=self.stage.flow,
         )
 
     def timeline(self) -> list[str]:

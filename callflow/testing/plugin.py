@@ -18,9 +18,10 @@ from trio.testing import MockClock
 
 from callflow.errors import CallflowError
 from callflow.line.script_files import read_script
-from callflow.testing.caller import caller
+from callflow.testing.calling import caller
 from callflow.testing.failure import CallFailed, failures_in
-from callflow.testing.replay import Verdict, replay
+from callflow.testing.keeping import keep
+from callflow.testing.replaying import Verdict, replay
 from callflow.testing.seeding import task_order
 
 PROPERTY = "call"
@@ -122,9 +123,10 @@ def _holds_caller(module: object) -> bool:
 
 def _give_clock(item: pytest.Function) -> None:
     given = getattr(item.obj, "hypothesis", None)
+    if any("run" in marker.kwargs for marker in item.iter_markers("trio")):
+        return  # the test names a runner of its own
     if given is None and inspect.iscoroutinefunction(item.obj):
-        # In front: of several markers pytest-trio takes the first that names a runner.
-        item.add_marker(pytest.mark.trio(run=run_in_virtual_time), append=False)
+        item.add_marker(pytest.mark.trio(run=run_in_virtual_time))
     elif given is not None and inspect.iscoroutinefunction(given.inner_test) and not item.get_closest_marker("trio"):
         given.inner_test = _each_in_virtual_time(given.inner_test)  # pytest-trio has one runner only for these
 
@@ -190,9 +192,9 @@ def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> Generator[None, object, o
 def pytest_runtest_makereport(
     item: pytest.Item, call: pytest.CallInfo[None]
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    """Print of a call that broke something the call, in place of a traceback through callflow's inside."""
+    """Print of a call that broke something the call, in place of a traceback; keep it, where a hunt found it."""
     report = yield
     failures = None if call.excinfo is None else failures_in(call.excinfo.value)
     if failures:
-        report.longrepr = "\n\n".join(map(str, failures))
+        report.longrepr = "\n\n".join(str(keep(each, item.path.parent) if each.found else each) for each in failures)
     return report

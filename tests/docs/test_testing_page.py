@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 
 from callflow.testing import Caller, replay
-from callflow.testing.replay import Verdict
+from callflow.testing.replaying import Verdict
 from tests.docs.tables import code, tables
 from tests.test_docs import ROOT, blocks
 

@@ -245,6 +245,21 @@ def test_every_cause_of_an_end_comes() -> None:
     assert {find(events_for(Everything), is_by(cause)).cause for cause in EndCause} == set(EndCause)
 
 
+class Unhurried(State[None]):
+    """Has the hook, and no time-out that could call it."""
+
+    def on_timeout(self, call: C) -> Bye:
+        return Bye()
+
+    def on_dtmf(self, call: C, key: Dtmf) -> Bye:
+        return Bye()
+
+
+@given(events_for(Unhurried))
+def test_a_time_out_comes_only_where_there_is_one(event: Given) -> None:
+    assert event.handler == "on_dtmf"
+
+
 def test_a_state_to_which_nothing_can_happen_is_refused_with_the_cure() -> None:
     with pytest.raises(FlowError, match=r"Bye has no handler .*; test its run with caller\(\)"):
         events_for(Bye)

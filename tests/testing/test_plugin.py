@@ -120,6 +120,14 @@ def test_tests_of_other_modules_keep_their_clock(pytester: pytest.Pytester, here
     result.stdout.fnmatch_lines(["*NeedsVirtualTime*elsewhere take the fixture autojump_clock*"])
 
 
+def test_a_test_that_names_its_runner_keeps_it(pytester: pytest.Pytester, here: Path) -> None:
+    (here / "test_line.py").write_text(
+        "import pytest, trio\n" + TEST.replace("async def", "@pytest.mark.trio(run=trio.run)\nasync def")
+    )
+
+    run(pytester).stdout.fnmatch_lines(["*NeedsVirtualTime*"])
+
+
 def test_examples_of_hypothesis_run_in_virtual_time(pytester: pytest.Pytester, here: Path) -> None:
     given = "from hypothesis import given, settings, strategies as st\n" + TEST.replace(
         "async def test_key_one() -> None:",
@@ -230,3 +238,22 @@ def test_without_the_option_a_test_is_one(pytester: pytest.Pytester) -> None:
     pytester.makepyfile(RACE.replace("said[-1] != 0", "len(said) == 4"))
 
     run(pytester).assert_outcomes(passed=2)
+
+
+def test_what_a_hunt_found_is_kept_and_the_output_says_how_to_play_it(pytester: pytest.Pytester, here: Path) -> None:
+    (here / "test_line.py").write_text(
+        "from line import line\n"
+        "from callflow.line.script import parse\n"
+        "from callflow.testing.failure import Failure\n"
+        "class Broken(AssertionError):\n    failure = None\n"
+        "def test_hunt():\n"
+        "    broken = Broken()\n"
+        '    broken.failure = Failure(sentence="a law", came="broken", law="own", flow=line, found=True,\n'
+        '        script=parse("keys 1\\nhangup\\n"))\n'
+        "    raise broken\n"
+    )
+
+    run(pytester).stdout.fnmatch_lines(["a law", "play it again: callflow replay *callflow-failures/line-own.call"])
+    run(pytester, "callflow-failures").stdout.fnmatch_lines(
+        ["FIXED  callflow-failures/line-own.call (it once broke own)"]
+    )

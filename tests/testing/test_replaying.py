@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -10,7 +12,7 @@ import pytest
 from callflow.errors import CallflowError, ScriptError
 from callflow.line.script import parse
 from callflow.testing import caller, replay, run
-from callflow.testing.replay import Verdict
+from callflow.testing.replaying import Verdict
 from examples.bank_ivr.ivr import bank_ivr
 from tests.testing.saved import BROKEN, CALL, WHOLE, write_call, write_line
 
@@ -73,6 +75,21 @@ def test_two_replays_have_the_identical_trace(tmp_path: Path) -> None:
     one, other = replay(script), replay(script)
 
     assert (len(one.trace) > 10, one.trace == other.trace, one.timeline == other.timeline) == (True, True, True)
+
+
+def test_the_order_of_tasks_is_the_script_s(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    seeds: list[int] = []
+
+    @contextmanager
+    def noted(seed: int) -> Iterator[None]:
+        seeds.append(seed)
+        yield
+
+    monkeypatch.setattr("callflow.testing.replaying.task_order", noted)
+    write_line(tmp_path)
+    replay(write_call(tmp_path))
+
+    assert seeds == [5]
 
 
 def test_another_seed_is_another_call(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ from trio.testing import MockClock
 from callflow import Call, EndCause, Fate, FlowError, Heard, Secret, ServiceMissing, State
 from callflow.flow.call import TapCall
 from callflow.testing import call_double, run
-from callflow.testing.call_double import TimerSet
+from callflow.testing.stand_in import TimerSet
 from tests.testing.lines import AskPin, Bye, Choice, Guest, Vault
 
 

@@ -19,6 +19,7 @@ from callflow.line.telephone import LineEntry
 from callflow.server.flow_argument import NoSuchFlow
 from callflow.server.settings import Settings
 from callflow.testing import Caller, CallFailed, NeedsVirtualTime, caller, run
+from examples.bank_ivr.ivr import bank_ivr
 from tests.testing.lines import AskPin, Bye, Guest, Vault, make_line
 
 
@@ -107,6 +108,16 @@ async def test_a_line_that_stays_away_ends_the_call_by_the_network(line: Flow[Gu
     assert record.cause is EndCause.PEER_GONE
 
 
+@pytest.mark.parametrize("seed", range(4))
+async def test_what_crosses_with_the_end_breaks_no_rule(seed: int) -> None:
+    async with caller(bank_ivr, seed=seed) as c:
+        await c.hears("menu.wav", at_least=0.4)
+        await c.drops(for_=2.0)
+        record = await c.hangs_up()  # in the very moment in which the menu is said again
+
+    assert record.links == 2
+
+
 async def test_a_line_is_taken_over(line: Flow[Guest]) -> None:
     async with caller(line) as c:
         await c.hears("menu.wav")
@@ -178,7 +189,7 @@ async def test_what_was_heard_instead_is_told_with_place_call_and_timeline(line:
     assert [re.sub(r"(py:)\d+", r"\1N", each) for each in lines] == [
         'expected to hear "bye" within 1 s',
         '  heard "pin" at 0.4 s, and it goes on',
-        "  test_caller.py:N",
+        "  test_calling.py:N",
         "  in state AskPin, tests/testing/lines.py:N",
         "the call:",
         "  hear welcome",

@@ -1,0 +1,48 @@
+"""Keeps what a hunt found: the call that broke something, as a ``.call`` file beside the tests.
+
+Such files stand in ``callflow-failures/`` in the folder of the test: pytest collects them there, and says FAILED until
+the flow is mended, then FIXED. Who wants to keep one for good moves it to the other saved calls.
+"""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from attrs import evolve
+
+from callflow.errors import CallflowError
+from callflow.line.script import render
+from callflow.server.flow_argument import argument_of
+from callflow.testing.failure import Failure
+from callflow.testing.judging import shown
+
+FOLDER = "callflow-failures"
+"""Name of the folder."""
+
+
+def keep(failure: Failure, beside: Path) -> Failure:
+    """Save the call of a failure that was found, one for each flow and law; the newest takes the place of the last.
+
+    Args:
+        failure: Holds the flow and the script. Answers stand in the script by name alone.
+        beside: The folder of the tests.
+
+    Returns:
+        The failure, with the command that plays the file; as it was, where there is nothing to be saved or the flow has
+        no name that a file could say.
+    """
+    if failure.flow is None or failure.script is None:
+        return failure
+    folder = beside / FOLDER
+    name = re.sub(r"[^\w-]+", "-", f"{failure.flow.name}-{failure.law or 'call'}").lower()
+    path = folder / f"{name}.call"
+    try:
+        argument = argument_of(failure.flow, folder)
+    except CallflowError:
+        return failure
+    law = re.sub(r"[^\w-]+", "-", failure.law) or None
+    script = evolve(failure.script, header=evolve(failure.script.header, flow=argument, law=law), path=path)
+    folder.mkdir(parents=True, exist_ok=True)
+    path.write_text(render(script), "utf-8")
+    return evolve(failure, script=script, command=f"callflow replay {shown(path)}")
