@@ -126,20 +126,17 @@ class Engine(Generic[D]):
             self._first = self._flow.start()
             self._is_made = True
         except (Exception, SystemExit) as raised:  # noqa: BLE001  # user code; the call ends by it
-            self._mishaps.fatal = failed(None, making, raised)
+            self._mishaps.end_by(failed(None, making, raised))
             return None
         return Left(0, self._first)
 
     def _is_taken(self) -> bool:
         """Whether the call is its flow's no more."""
-        return self._mishaps.fatal is not None or self._last_words is not None or self._driver.is_over
+        return self._mishaps.is_fatal or self._last_words is not None or self._driver.is_over
 
     async def _close(self) -> None:
         """End the call as its flow does, whoever took it from that; without effect when it is over."""
-        if self._mishaps.fatal is not None:
-            self._mishaps.report(self._mishaps.fatal)
-            self._driver.hang_up(EndCause.APP_ERROR, 1011)
-        elif self._last_words is not None:
+        if self._last_words is not None:
             await self._say(self._last_words)
         else:
             self._driver.hang_up(EndCause.FLOW)

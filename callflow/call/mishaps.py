@@ -15,6 +15,7 @@ from callflow.call.level import Left, Level, Tell, with_hook
 from callflow.call.live import LiveCall
 from callflow.call.moves import Moves
 from callflow.flow.flow import Flow
+from callflow.session.inputs import EndCause
 
 logger = logging.getLogger("callflow.flow")
 
@@ -36,8 +37,8 @@ class Mishaps:
     _call: LiveCall[Any]
     _moves: Moves
     _levels: Sequence[Level]
-    fatal: Failed | None = field(default=None, init=False)
-    """The one that the call ends by."""
+    is_fatal: bool = field(default=False, init=False)
+    """Whether the call ends by one."""
     _recovered: bool = field(default=False, init=False)
     """Whether one of this call was taken by the flow; the second ends the call."""
 
@@ -52,11 +53,17 @@ class Mishaps:
                 self.report(wrong)
                 last = second
         if left is None:
-            self.fatal = last
+            self.end_by(last)
         else:
             self._recovered = True
             self.report(wrong, next_state=type(left.to).__name__)
         return left
+
+    def end_by(self, wrong: Failed) -> None:
+        """End the call by an error, at once: whatever comes while the state is left comes after the end."""
+        self.is_fatal = True
+        self.report(wrong)
+        self._driver.hang_up(EndCause.APP_ERROR, 1011)
 
     def _error_state(self, wrong: Failed, error: Exception) -> Left | None:
         assert wrong.level is not None, "there is a state"

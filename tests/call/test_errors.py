@@ -201,3 +201,29 @@ async def test_an_error_state_that_cannot_be_made_ends_the_call(autojump_clock: 
     _, stage = await played(flow, (1.0, "1"))
 
     assert [error[:2] for error in errors(stage)] == [("LookupError", "Wrong.on_dtmf"), ("ValueError", "Wrong.error")]
+
+
+class Cleans(State[Notes], timeout=9.0):
+    """Takes its time to end."""
+
+    async def run(self, call: C) -> None:
+        try:
+            await trio.sleep_forever()
+        finally:
+            with trio.CancelScope(shield=True):
+                await trio.sleep(1.0)
+
+    def on_dtmf(self, call: C, key: Dtmf) -> None:
+        raise LookupError(key.digit)
+
+    def on_timeout(self, call: C) -> Bye:
+        return Bye()
+
+
+async def test_whoever_hangs_up_while_a_state_is_left_by_an_error_comes_too_late(
+    autojump_clock: MockClock, prompts: Path
+) -> None:
+    flow, _ = flow_of(Cleans, prompts)
+    _, stage = await played(flow, (1.0, "1"), stays=1.5)
+
+    assert stage.record.cause is EndCause.APP_ERROR

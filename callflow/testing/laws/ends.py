@@ -54,12 +54,15 @@ def _untold(story: Story, levels: Levels, told: list[str]) -> Iterator[str]:
 @law("L10", reads="errors, over")
 def errors_once(story: Story, patience: Patience) -> Iterator[Case]:
     """A call's first exception goes where the flow wants it; without such a place, or again, it ends this call."""
-    recovered, failed = False, False
+    recovered, failed, is_lost = False, False, False
     for entry in story.entries:
+        if entry.kind is Kind.LINK and entry.what in ("detached", "resumed"):
+            is_lost = entry.what == "detached"
         if is_over(entry):
             cause = text(entry, "cause")
+            kept = cause == ("peer_gone" if is_lost else "app_error")  # without a line there was nothing left to end
             if failed:
-                yield case(entry, "" if cause == "app_error" else f"the call ended by {cause} after an error")
+                yield case(entry, "" if kept else f"the call ended by {cause} after an error")
             return
         if entry.kind is Kind.ERROR and entry.what != STUCK:
             following = text(entry, "next")

@@ -69,9 +69,13 @@ def _wrong_meeting(log: WireLog, place: int, older: int) -> str:
         return "a call that was over went on"
     if any(isinstance(e.what, Closed) for e in log.entries[:fate] if e.conn == older and e.side is Side.IN):
         return ""  # lost, before the newer came or while it was asked for a sign of life
-    alive = any(e.side is Side.IN and not isinstance(e.what, Closed) for n, e in _from(log, place, older) if n < fate)
-    if alive:
+    # What is read in the instant of the start came before it, and answers no question.
+    asked_at = log.entries[place].at
+    told = (e for n, e in _from(log, place, older) if n < fate and e.at > asked_at)
+    if any(e.side is Side.IN and not isinstance(e.what, Closed) for e in told):
         return "the call was taken over, and its older link was alive"
+    if log.entries[fate].at <= asked_at:
+        return "the call was taken over, and its older link was not asked"
     return "" if restarted else "the call was taken over, and its older link was not closed"
 
 
