@@ -2,20 +2,25 @@
 
 ``services={"bank": FakeBank}`` names a double that never fails in a way that the flow expects; ``Double(FakeBank,
 fails=BankDown)`` says how it does. Each call of the kit gets a double of its own, so nothing is kept from one to the
-next.
+next. Where nobody made any, ``doubles_of`` makes them of the services that the flow itself provides.
 """
 
 from __future__ import annotations
 
+import ast
+import copy
 import functools
 import inspect
-from collections.abc import Callable, Mapping
+import sys
+import textwrap
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import trio
 from attrs import frozen
 
 from callflow.errors import CallflowError
+from callflow.flow.flow import Flow
 from callflow.line.steps import ServiceWay
 
 
@@ -90,3 +95,82 @@ class Steered:
 def steer(doubles: Doubles) -> dict[str, Steered]:
     """Make one set of doubles."""
     return {name: Steered(name, double) for name, double in doubles.items()}
+
+
+# Without a test.
+
+
+def doubles_of(flow: Flow[Any]) -> dict[str, Double]:
+    """Make doubles of the services that a flow provides itself, for runs that nobody wrote a test for.
+
+    Behind each stands a copy of the service as it is now, a new one for each example; the object itself where it cannot
+    be copied, see ``shared_services``. It fails with the first exception that its own class raises by name, as
+    ``BankDown`` in ``raise BankDown``, or with ``ServiceFailed``.
+
+    Returns:
+        By name: the class's in small letters, and a number behind it from the second of a class on.
+    """
+    return {name: _double_of(service) for name, service in _named_services(flow).items()}
+
+
+def shared_services(flow: Flow[Any]) -> list[str]:
+    """Name the services that cannot be copied: what they keep goes from one example to the next."""
+    return [name for name, service in _named_services(flow).items() if _copied(service) is None]
+
+
+def _named_services(flow: Flow[Any]) -> dict[str, object]:
+    named: dict[str, object] = {}
+    for service in flow.services:
+        name = type(service).__name__.strip("_").lower()
+        same = sum(type(other) is type(service) for other in named.values())
+        while (full := f"{name}{same + 1}" if same else name) in named:
+            same += 1
+        named[full] = service
+    return named
+
+
+def _double_of(service: object) -> Double:
+    copied = _copied(service)
+    make = (lambda: service) if copied is None else (lambda: copy.deepcopy(copied))
+    return Double(make, fails=_failure_of(type(service)))
+
+
+def _copied(service: object) -> object | None:
+    try:
+        return copy.deepcopy(service)
+    except Exception:  # noqa: BLE001  # whatever a user's class raises that was not made to be copied
+        return None
+
+
+def _failure_of(kind: type) -> Callable[[str], BaseException]:
+    """Find how a service fails by its own account."""
+    for name in _names_raised(kind):
+        raised = _named(kind, name)
+        if isinstance(raised, type) and issubclass(raised, Exception) and _takes_text(raised):
+            return raised
+    return ServiceFailed
+
+
+def _names_raised(kind: type) -> Iterator[str]:
+    for each in kind.__mro__[:-1]:
+        try:
+            lines = textwrap.dedent(inspect.getsource(each))
+        except (OSError, TypeError):  # built in, or typed into an interpreter
+            continue
+        raised = [node.exc for node in ast.walk(ast.parse(lines)) if isinstance(node, ast.Raise) and node.exc]
+        yield from (ast.unparse(exc.func if isinstance(exc, ast.Call) else exc) for exc in raised)
+
+
+def _named(kind: type, dotted: str) -> object:
+    first, *more = dotted.split(".")
+    modules = (vars(sys.modules[each.__module__]) for each in kind.__mro__ if each.__module__ in sys.modules)
+    found: object = next((names[first] for names in modules if first in names), None)
+    return functools.reduce(lambda thing, name: getattr(thing, name, None), more, found)
+
+
+def _takes_text(raised: type[Exception]) -> bool:
+    try:
+        raised("words")
+    except TypeError:  # one with parameters of its own
+        return False
+    return True
