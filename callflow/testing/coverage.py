@@ -3,23 +3,33 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
 
 from attrs import define, field
 
-from callflow.call.call import CallTask
 from callflow.call.journal import Kind
-from callflow.errors import CallflowError
 from callflow.flow.flow import Flow
+from callflow.session.inputs import Verdict
+from callflow.session.table import TABLE, In, S
+from callflow.testing.failure import RunFailed
 from callflow.testing.laws.law import Story
 
 
-class ThinCoverage(CallflowError, AssertionError):
+class ThinCoverage(RunFailed):
     """A run reached less of a flow than it was to."""
 
 
 Way = tuple[str, str, str]
 """An edge: state, handler, next state."""
+
+Cell = tuple[S, In]
+"""A cell of the session's table."""
+
+ALL_CELLS: tuple[Cell, ...] = tuple(
+    place for place, rows in TABLE.items() if any(row.verdict is not Verdict.REFUSED for row in rows)
+)
+"""Those that a call may come to; what is always refused would be a mistake of callflow itself."""
 
 
 @define
@@ -30,18 +40,24 @@ class Coverage:
         flow: Of whose graph.
     """
 
-    flow: Flow[object]
+    flow: Flow[Any]
     examples: int = 0
     steps: int = 0
     seconds: float = 0.0
     """Virtual seconds that callers spent."""
     states: Counter[str] = field(factory=Counter)
     edges: Counter[Way] = field(factory=Counter)
-    cells: Counter[tuple[str, str]] = field(factory=Counter)
-    """Cells of the session's table: what came, and what it was found to be."""
+    cells: Counter[Cell] = field(factory=Counter)
+    """Cells of the session's table: the state that it was in, and what came."""
 
-    def read(self, stories: Iterable[Story], calls: Iterable[CallTask] = ()) -> None:
-        """Take in what the calls of one example did."""
+    def read(self, stories: Iterable[Story], cells: Mapping[Cell, int]) -> None:
+        """Take in what the calls of one example did.
+
+        Args:
+            stories: What they did.
+            cells: How often each cell was looked up for them.
+        """
+        self.cells.update(cells)
         for story in stories:
             for entry in story.entries:
                 details = entry.details
@@ -49,8 +65,6 @@ class Coverage:
                     self.states[str(details["state"])] += 1
                 elif entry.kind is Kind.STATE and entry.what == "left":
                     self.edges[str(details["state"]), str(details["by"]), str(details["to"])] += 1
-                elif "verdict" in details:
-                    self.cells[entry.what, str(details["verdict"])] += 1
 
     @property
     def all_edges(self) -> list[Way]:
@@ -81,5 +95,37 @@ class Coverage:
             ThinCoverage: It reached less; the message names the edges that are missing.
         """
         if self.share < share:
-            missing = ", ".join(f"{state}.{by} -> {to}" for state, by, to in self.missing_edges)
+            missing = ", ".join(map(_named, self.missing_edges))
             raise ThinCoverage(f"{self.share:.0%} of the edges were taken and {share:.0%} are required; not: {missing}")
+
+    # What is told of it.
+
+    def lines(self, name: str) -> list[str]:
+        """Write it down in a few lines.
+
+        Args:
+            name: Whose run it was.
+        """
+        states, edges, cells = len(self.flow.graph.all_states), len(self.all_edges), len(ALL_CELLS)
+        reached = (
+            f"states {states - len(self.missing_states)}/{states}",
+            f"edges {edges - len(self.missing_edges)}/{edges}",
+            f"cells {len(self.cells.keys() & set(ALL_CELLS))}/{cells}",
+        )
+        spent = f"{self.examples} examples, {self.steps} steps, {_span(self.seconds)} of calls"
+        return [f"{name}: {spent}; {', '.join(reached)}", *(f"  {line}" for line in self._missing())]
+
+    def _missing(self) -> Iterator[str]:
+        yield from (f"never entered: {state}" for state in self.missing_states)
+        yield from (f"never taken: {_named(edge)}" for edge in self.missing_edges)
+
+
+def _named(edge: Way) -> str:
+    state, by, to = edge
+    return f"{state}.{by} -> {to}"
+
+
+def _span(seconds: float) -> str:
+    """Write a time as people say it."""
+    hours, minutes = seconds / 3600.0, seconds / 60.0
+    return f"{hours:.1f} h" if hours >= 1 else f"{minutes:.1f} min" if minutes >= 1 else f"{seconds:.1f} s"

@@ -15,7 +15,7 @@ from callflow.line.script import render
 from callflow.line.steps import CALLER, Header, Ring, Script, Step
 from callflow.testing.chronicle import chronicle
 from callflow.testing.coverage import Coverage
-from callflow.testing.failure import Failure
+from callflow.testing.failure import Failure, RunFailed
 from callflow.testing.judging import place_of
 from callflow.testing.lawbook import Bound, Evidence, LawBroken, Lawful, breach
 from callflow.testing.reading import FlowReading
@@ -36,7 +36,7 @@ class RunSoFar:
     """The last one that was found; when the run is over, the smallest."""
 
 
-class NeverTrue(AssertionError):
+class NeverTrue(RunFailed):
     """A ``sometimes`` method was true in no example."""
 
 
@@ -150,7 +150,7 @@ class Example(RuleBasedStateMachine):
         coverage.examples += 1
         coverage.steps += len(self.played.steps) - 1
         coverage.seconds += self.played.seconds
-        coverage.read(evidence.stories)
+        coverage.read(evidence.stories, self.played.witness.cells)
         for seen in self.played.all_seen():
             self._note_sometimes(seen)
 

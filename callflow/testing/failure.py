@@ -8,6 +8,7 @@ from typing import Any
 
 from attrs import field, frozen
 
+from callflow.errors import CallflowError
 from callflow.flow.flow import Flow
 from callflow.line.script import render
 from callflow.line.steps import Script
@@ -69,6 +70,10 @@ class CallFailed(AssertionError):
     def __init__(self, failure: Failure) -> None:
         super().__init__(str(failure))
         self.failure = failure
+
+
+class RunFailed(CallflowError, AssertionError):
+    """No call broke anything, but all of them together did not come to what a run was to. Its text tells all."""
 
 
 def failures_in(raised: BaseException) -> list[Failure] | None:

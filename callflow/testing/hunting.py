@@ -69,6 +69,7 @@ def make_test_case(machine: type[Example]) -> type[unittest.TestCase]:
 
     class TestCase(unittest.TestCase):
         settings = usual_settings()
+        hunts = machine
 
         def runTest(self) -> None:
             hunt(machine, self.settings)

@@ -1,7 +1,8 @@
 """The pytest plugin: plays saved calls as tests, gives tests of calls a clock, and tells failed calls in few lines.
 
 It collects ``.call`` files that name their flow, and leaves others alone. Async tests of modules that hold ``caller``
-run in virtual time. A test that fails by a call that broke something prints that call, and no traceback.
+run in virtual time. A test that fails by a call that broke something prints that call, and no traceback. What runs of
+machines have reached is listed at the end, where that is asked for.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from trio.testing import MockClock
 from callflow.errors import CallflowError
 from callflow.line.script_files import read_script
 from callflow.testing.calling import caller
-from callflow.testing.failure import CallFailed, failures_in
+from callflow.testing.failure import CallFailed, RunFailed, failures_in
 from callflow.testing.keeping import keep
 from callflow.testing.replaying import Verdict, replay
 from callflow.testing.seeding import task_order
@@ -80,8 +81,13 @@ def pytest_report_teststatus(report: pytest.CollectReport | pytest.TestReport) -
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """List the saved calls that once broke a law, or do now."""
+    """List the saved calls that once broke a law, or do now; and what runs of machines have reached."""
     reports = [report for name in ("passed", "failed") for report in terminalreporter.stats.get(name, [])]
+    _list_saved_calls(terminalreporter, reports)
+    _list_coverage(terminalreporter, reports)
+
+
+def _list_saved_calls(terminalreporter: pytest.TerminalReporter, reports: Sequence[pytest.TestReport]) -> None:
     told = [(report.nodeid, *said) for report in reports if (said := _verdict(report))]
     lines = [_line_of(*each) for each in told if each[2] or each[1] == Verdict.FAILED.value]
     if lines:
@@ -157,6 +163,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         metavar="N",
         help="run each chosen async test under N task orders: races show in some of them only; with -x up to the first",
     )
+    parser.getgroup("callflow").addoption(
+        COVERAGE,
+        action="store_true",
+        help="say of each CallMachine what its run has reached of the flow, and which edges it never took",
+    )
 
 
 @pytest.fixture
@@ -185,6 +196,29 @@ def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> Generator[None, object, o
         return (yield)
 
 
+# Coverage.
+
+COVERAGE = "--callflow-coverage"
+REACHED = "callflow coverage"
+"""Name of the report's property that holds what a machine has reached: so it gets out of a worker of xdist, too."""
+
+
+def _note_coverage(item: pytest.Item) -> None:
+    """Note what the run of a machine has reached, if the test was one."""
+    machine: Any = getattr(getattr(item, "cls", None), "hunts", None)
+    if machine is not None:
+        item.user_properties.append((REACHED, machine.so_far.coverage.lines(machine.__name__)))
+
+
+def _list_coverage(terminalreporter: pytest.TerminalReporter, reports: Sequence[pytest.TestReport]) -> None:
+    found = [dict(report.user_properties).get(REACHED) for report in reports if report.when == "call"]
+    reached = [lines for lines in found if isinstance(lines, list)]
+    if reached:
+        terminalreporter.section(REACHED)
+        for lines in sorted(reached):
+            terminalreporter.write_line("\n".join(lines))
+
+
 # Failures.
 
 
@@ -193,7 +227,11 @@ def pytest_runtest_makereport(
     item: pytest.Item, call: pytest.CallInfo[None]
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
     """Print of a call that broke something the call, in place of a traceback; keep it, where a hunt found it."""
+    if call.when == "call" and item.config.getoption(COVERAGE):
+        _note_coverage(item)
     report = yield
+    if call.excinfo is not None and isinstance(call.excinfo.value, RunFailed):
+        report.longrepr = str(call.excinfo.value)
     failures = None if call.excinfo is None else failures_in(call.excinfo.value)
     if failures:
         report.longrepr = "\n\n".join(str(keep(each, item.path.parent) if each.found else each) for each in failures)

@@ -6,6 +6,7 @@ It stands round the few functions through which everything passes and writes dow
 from __future__ import annotations
 
 import functools
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -24,6 +25,7 @@ from callflow.call.writer import Writer
 from callflow.session.inputs import (
     Detached,
     Frame,
+    Input,
     MarkDone,
     Over,
     Pressed,
@@ -32,7 +34,9 @@ from callflow.session.inputs import (
     Started,
     Told,
 )
+from callflow.session.machine import Session
 from callflow.session.playout import Entry
+from callflow.session.table import In, S, kind_of
 from callflow.testing.laws import Story
 from callflow.testing.wirelog import (
     Applet,
@@ -65,6 +69,8 @@ class Witness:
         self.log = WireLog()
         self.stories: list[Story] = []
         """The stories of calls that reached ``start``."""
+        self.cells: Counter[tuple[S, In]] = Counter()
+        """How often each cell of the session's table was looked up."""
         self._count = 0
         self._of: WeakKeyDictionary[Any, int] = WeakKeyDictionary()
         """Connection of a link, and the newest of a driver and of its writer."""
@@ -127,6 +133,17 @@ class Witness:
         """A call goes on over another link."""
         self._follow(task.driver, socket.link)
         original(task, socket, event)
+
+    def feed(self, original: Any, session: Session, event: Input) -> Any:
+        self.cells[session.state, kind_of(event)] += 1
+        return original(session, event)
+
+    def hear(self, original: Any, session: Session, media: Any) -> Any:
+        """The short way of a frame, which is the long one's if it gives None."""
+        taken = original(session, media)
+        if taken is not None:
+            self.cells[session.state, In.MEDIA] += 1
+        return taken
 
     def tell(self, original: Any, driver: Driver, told: Told) -> None:
         if isinstance(told, _TOLD):
@@ -260,6 +277,8 @@ _PLACES: tuple[Place, ...] = (
     (Link, "_write", "write_bytes"),
     (Driver, "use", "use"),
     (Driver, "adopt", "adopt"),
+    (Session, "feed", "feed"),
+    (Session, "heard", "hear"),
     (Driver, "_tell", "tell"),
     (Driver, "_submit", "submit"),
     (Driver, "cut", "cut"),
