@@ -10,7 +10,6 @@ import msgspec
 
 from callflow.cli.import_errors import explained
 from callflow.errors import CallflowError, SettingsError
-from callflow.line.player import check_answers
 from callflow.line.script_files import read_answers, read_script
 from callflow.line.steps import Script
 from callflow.server.flow_argument import load_flow_from, name_of
@@ -60,14 +59,16 @@ def _files(paths: Sequence[Path]) -> Iterator[Path]:
 
 def _saved_calls(folder: Path) -> list[Path]:
     """Find the scripts in a folder that name their flow; others are for a bot that is elsewhere."""
-    return [path for path in sorted(folder.rglob("*.call")) if read_script(path).header.flow is not None]
+    return [path for path in sorted(folder.rglob("*.call")) if _brings_flow(read_script(path))]
+
+
+def _brings_flow(script: Script) -> bool:
+    return script.header.flow is not None or script.header.machine is not None
 
 
 def _play(script: Script, given: Sequence[str], *, json: bool) -> Verdict:
     path = Path(script.path)
-    answers = read_answers(path, given)
-    check_answers(script, answers)
-    played = play_again(script, answers=answers)
+    played = play_again(script, answers=read_answers(path, given))
     print(_as_json(played) if json else _as_text(played), flush=True)
     return played.verdict
 

@@ -262,6 +262,7 @@ HEADER: Mapping[str, Slot] = {
     "breaks": _Rules(),
     "param": _Parameter(),
     "flow": _Text("flow", "FLOW", r".+", "ivr.py:bank_ivr"),
+    "machine": _Text("machine", "MACHINE", r".+", "test_ivr.py:BankLine"),
     "law": _Text("law", "LAW", r"[\w-]+", "clear-flushes"),
     "order": _Text("order", "INTEGER", r"[0-9]{1,18}", "7", int),
     "network": _Choice("network", _members(Network), needed=True),

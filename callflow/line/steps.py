@@ -259,6 +259,8 @@ class Header:
     parameters: Mapping[str, str] = Factory(dict)
     flow: str | None = None
     """What was called, as on the command line: ``file.py:name``. For scripts that bring their flow along."""
+    machine: str | None = None
+    """The test machine that judges the call, and knows what stands behind the flow: ``test_file.py:Name``."""
     law: str | None = None
     """The law that this call once broke."""
     order: int | None = None

@@ -85,6 +85,16 @@ def load_flow_from(folder: Path, argument: str) -> Flow[Any]:
     return load_flow(f"{folder / where}{colon}{name}" if where.endswith(".py") else argument)
 
 
+def import_from(folder: Path, where: str) -> ModuleType:
+    """Import what stands before the colon of FLOW, with a file looked for from *folder*.
+
+    Raises:
+        NoSuchFlow: There is no such file or module.
+        Exception: Whatever else the module raises when it is imported.
+    """
+    return _import(str(folder / where) if where.endswith(".py") else where)
+
+
 def _import(where: str) -> ModuleType:
     return _from_file(Path(where)) if where.endswith(".py") else _from_name(where)
 

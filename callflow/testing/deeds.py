@@ -15,6 +15,7 @@ from attrs import define, field, frozen
 from trio.testing import wait_all_tasks_blocked
 
 from callflow.errors import CallEnded, ScriptError
+from callflow.line.applets import passthru
 from callflow.line.oddities import write
 from callflow.line.steps import (
     CALLED,
@@ -48,6 +49,9 @@ KEY_GAP = 0.3
 
 KEY_HOLD = 0.1
 """Seconds that a key is held."""
+
+HERE = 200
+"""What a Passthru answers where the stream is to come."""
 
 LEFTOVERS = 25.0
 """Seconds after which nothing of a call may be left: resume, close and leave time and what waits after it, and some."""
@@ -85,11 +89,19 @@ class Deeds:
 
     @property
     def phone(self) -> Telephone:
-        """The telephone of the last call."""
+        """The telephone of the last call, if there was one."""
         return self.phones[-1]
 
-    async def ring(self) -> None:
+    @property
+    def is_over(self) -> bool:
+        """Whether the last call is, or none came to be: the Passthru sent the caller elsewhere."""
+        return not self.phones or self.phone.ended.is_set()
+
+    async def ring(self, *, asks: bool = False) -> None:
         """Place a call.
+
+        Args:
+            asks: Whether Exotel asks the Passthru before the stream. If that sends the caller elsewhere, there is none.
 
         Raises:
             NotAnswered: The server does not answer.
@@ -98,14 +110,19 @@ class Deeds:
             The call is dropped.
         """
         facts = self.facts
-        phone = await self.stage.ring(
-            caller=facts.caller,
-            called=facts.called,
-            parameters=facts.parameters,
-            call_sid=self.phones[0].call_sid if self.phones else None,
-        )
-        self.phones.append(phone)
+        call_sid = self.phones[0].call_sid if self.phones else self.stage.draw_sid()
+        if not asks or await self._is_sent_here(call_sid):
+            phone = await self.stage.ring(
+                caller=facts.caller, called=facts.called, parameters=facts.parameters, call_sid=call_sid
+            )
+            self.phones.append(phone)
         await self._settle()
+
+    async def _is_sent_here(self, call_sid: str) -> bool:
+        facts = self.facts
+        dial = self.stage.network.dial
+        answer = await passthru(dial, call_sid=call_sid, caller=facts.caller, called=facts.called, before=True)
+        return answer == HERE
 
     async def take(self, step: Step) -> None:
         """Take one step, and wait until nothing more happens without time.
@@ -123,7 +140,8 @@ class Deeds:
 
     async def _settle(self) -> None:
         await wait_all_tasks_blocked()
-        self._streams[self.phone.stream_sid] = self.phone
+        if self.phones:
+            self._streams[self.phone.stream_sid] = self.phone
 
     def phone_of(self, stream_sid: str) -> Telephone:
         """Give the telephone that a stream is of."""
@@ -153,7 +171,7 @@ class Deeds:
             case Wait():
                 await trio.sleep(step.seconds)
             case HangUp():
-                await self.phone.hang_up()
+                await self._hang_up()
             case Drop():
                 self._lose()
             case Reconnect():
@@ -163,7 +181,7 @@ class Deeds:
             case Deafen():
                 self._deafen()
             case SendOdd():
-                await self._send(write(step.oddity, self.phone.stream_sid))
+                await self._send(step)
             case Service():
                 self._service(step).behave(step.way)
             case RingAgain():
@@ -176,7 +194,7 @@ class Deeds:
     @property
     def _is_there(self) -> bool:
         """Whether the last call lives and its line carries what the caller does."""
-        return not (self.phone.ended.is_set() or self.phone.is_lost or self.phone.is_deaf)
+        return not (self.is_over or self.phone.is_lost or self.phone.is_deaf)
 
     async def _press(self, keys: str, gap: float | None) -> None:
         if self._is_there:
@@ -186,12 +204,16 @@ class Deeds:
         if self._is_there:
             await self.phone.play(pcm16)
 
-    async def _send(self, content: str | bytes) -> None:
+    async def _send(self, step: SendOdd) -> None:
         if self._is_there:
-            await self.phone.send_raw(content)
+            await self.phone.send_raw(write(step.oddity, self.phone.stream_sid))
+
+    async def _hang_up(self) -> None:
+        if not self.is_over:
+            await self.phone.hang_up()
 
     def _lose(self) -> None:
-        if not (self.phone.ended.is_set() or self.phone.is_lost):
+        if not (self.is_over or self.phone.is_lost):
             self.phone.lose()
 
     def _deafen(self) -> None:
@@ -199,15 +221,15 @@ class Deeds:
             self.phone.go_deaf()
 
     async def _come_back(self) -> None:
-        if self.phone.is_lost and not self.phone.ended.is_set():
+        if not self.is_over and self.phone.is_lost:
             await self.phone.reconnect()
 
     async def _take_over(self) -> None:
-        if not (self.phone.ended.is_set() or self.phone.is_lost):
+        if not (self.is_over or self.phone.is_lost):
             await self.phone.take_over()
 
     async def _ring_again(self) -> None:
-        if self.phone.ended.is_set():
+        if self.is_over:
             await self.ring()
 
     # What a step names.

@@ -63,10 +63,15 @@ class Example(RuleBasedStateMachine):
             raise RuntimeError("HYPOTHESIS_NO_PLUGINS keeps Trio from being repeatable; unset it")
         cls.so_far = RunSoFar(Coverage(cls.cast.flow))
 
-    def start(self, header: Header) -> None:
-        """Begin an example under chosen circumstances."""
-        self.rehearsal = Rehearsal(self.cast, header)
-        self._guarded(self.rehearsal.ring)
+    def start(self, header: Header, *, asks: bool = True) -> None:
+        """Begin an example under chosen circumstances.
+
+        Args:
+            header: The circumstances.
+            asks: Whether Exotel asks the Passthru before the stream.
+        """
+        self.rehearsal = rehearsal = Rehearsal(self.cast, header)
+        self._guarded(lambda: rehearsal.ring(asks=asks))
 
     def teardown(self) -> None:
         """End the calls and judge them; close the stage whatever happened."""
@@ -82,13 +87,13 @@ class Example(RuleBasedStateMachine):
             self.played.close()
 
     @contextmanager
-    def playing(self, header: Header) -> Iterator[None]:
-        """Play an example by hand: begin before the block, judge after it.
+    def playing(self, header: Header, *, asks: bool = True) -> Iterator[None]:
+        """Play an example by hand: begin before the block, judge after it; see ``start``.
 
         Raises:
             LawBroken: As in a run.
         """
-        self.start(header)
+        self.start(header, asks=asks)
         try:
             yield
         finally:
@@ -102,11 +107,14 @@ class Example(RuleBasedStateMachine):
             LawBroken: It breaks a law or a property.
             ScriptError: A step names what is not there, or expects something.
         """
-        player = cls()
-        with player.playing(script.header):
-            for step in script.steps:
-                if not isinstance(step, Ring):
-                    player.take(step)
+        cls().perform(script)
+
+    def perform(self, script: Script) -> None:
+        """Play a script as this example; see ``play``."""
+        asks = isinstance(script.steps[0], Ring)
+        with self.playing(script.header, asks=asks):
+            for step in script.steps[asks:]:
+                self.take(step)
 
     def script(self, law: Lawful | None = None) -> Script:
         """Give what was done so far as a script."""
@@ -191,6 +199,9 @@ class Example(RuleBasedStateMachine):
             sentence=f"{law.name}: {law.sentence}" if law else "every step of a call comes to rest",
             came=f"{broken.words}, at {broken.at:.2f} s" if isinstance(broken, LawBroken) else str(broken),
             law=law.name if law else "",
+            flow=self.cast.flow,
+            machine=type(self),
+            found=True,
             where=[place for place in (place_of(call),) if place],
             script=self.script(law),
             timeline=list(chronicle(call.driver.journal.entries)) if call else [],

@@ -41,6 +41,8 @@ class Failure:
     """Plays it again."""
     flow: Flow[Any] | None = field(default=None, repr=False)
     """What was called."""
+    machine: type | None = field(default=None, repr=False)
+    """The ``CallMachine`` that found it."""
     found: bool = False
     """Whether a hunt found it, so that no test holds it yet and it is worth a file of its own."""
 

@@ -11,11 +11,10 @@ from callflow.call.journal import Kind
 from callflow.flow.state import State
 from callflow.line.telephone import Telephone
 from callflow.session.inputs import EndCause
-from callflow.testing.laws import ALL as LAWS
+from callflow.testing.lawbook import LAWBOOK
 from callflow.testing.laws import Story
 from callflow.testing.laws import check as check_laws
 from callflow.testing.recorded import recorded
-from callflow.testing.rules import ALL as RULES
 from callflow.testing.rules import LOW_LATENCY, RAW, Verdict
 from callflow.testing.rules import check as check_rules
 
@@ -49,8 +48,8 @@ def judge(phone: Telephone, task: CallTask, *, lag: float = 0.0, odd: bool = Fal
 
 
 def sentence_of(name: str) -> str:
-    """Say what a rule or a law is, by its number; empty for one of another's making."""
-    return next((law.sentence for law in (*RULES, *LAWS) if law.id == name), "")
+    """Say what a rule or a law is, by its number or its name; empty for one of another's making."""
+    return next((law.sentence for law in LAWBOOK.values() if name in (law.name, law.rule)), "")
 
 
 def fault_of(task: CallTask | None) -> str:

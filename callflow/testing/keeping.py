@@ -7,15 +7,19 @@ the flow is mended, then FIXED. Who wants to keep one for good moves it to the o
 from __future__ import annotations
 
 import re
+from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 from attrs import evolve
 
 from callflow.errors import CallflowError
+from callflow.flow.flow import Flow
 from callflow.line.script import render
 from callflow.server.flow_argument import argument_of
 from callflow.testing.failure import Failure
 from callflow.testing.judging import shown
+from callflow.testing.machine_argument import machine_argument_of
 
 FOLDER = "callflow-failures"
 """Name of the folder."""
@@ -37,12 +41,21 @@ def keep(failure: Failure, beside: Path) -> Failure:
     folder = beside / FOLDER
     name = re.sub(r"[^\w-]+", "-", f"{failure.flow.name}-{failure.law or 'call'}").lower()
     path = folder / f"{name}.call"
-    try:
-        argument = argument_of(failure.flow, folder)
-    except CallflowError:
+    named = _names(failure, failure.flow, folder)
+    if not named:
         return failure
     law = re.sub(r"[^\w-]+", "-", failure.law) or None
-    script = evolve(failure.script, header=evolve(failure.script.header, flow=argument, law=law), path=path)
+    script = evolve(failure.script, header=evolve(failure.script.header, law=law, **named), path=path)
     folder.mkdir(parents=True, exist_ok=True)
     path.write_text(render(script), "utf-8")
     return evolve(failure, script=script, command=f"callflow replay {shown(path)}")
+
+
+def _names(failure: Failure, flow: Flow[Any], folder: Path) -> dict[str, Any]:
+    """Say what is called, and which machine judges it, as a script's header does; nothing of what has no name."""
+    named: dict[str, Any] = {}
+    with suppress(CallflowError):
+        named["flow"] = argument_of(flow, folder)
+    if failure.machine is not None and (machine := machine_argument_of(failure.machine, folder)) is not None:
+        named["machine"] = machine
+    return named

@@ -85,8 +85,8 @@ def _no_errors(evidence: Evidence) -> Iterator[Case]:
     for story in evidence.stories:
         wrong = [entry for entry in story.entries if entry.kind is Kind.ERROR]
         for entry in wrong:
-            told = " ".join(str(entry.details[name]) for name in ("state", "error") if name in entry.details)
-            yield Case(entry.at, f"{told or 'the flow'} {entry.what}", entry.n)
+            where = entry.details.get("where") or entry.details.get("state") or "the flow"
+            yield Case(entry.at, f"{where}: {entry.what}", entry.n)
         if not wrong:
             yield Case(0.0)
 

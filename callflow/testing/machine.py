@@ -214,20 +214,19 @@ class CallMachine(Example):
 
     @property
     def is_over(self) -> bool:
-        return self.played.phone.ended.is_set()
+        return self.played.is_over
 
     @property
     def is_lost(self) -> bool:
-        return self.played.phone.is_lost and not self.is_over
+        return self.played.is_lost
 
     @property
     def is_deaf(self) -> bool:
-        return self.played.phone.is_deaf and not self.is_lost and not self.is_over
+        return self.played.is_deaf
 
     @property
     def is_live(self) -> bool:
-        phone = self.played.phone
-        return not (phone.is_lost or phone.is_deaf or self.is_over)
+        return not (self.is_over or self.is_lost or self.is_deaf)
 
     @property
     def here(self) -> StateReading:

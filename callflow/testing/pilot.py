@@ -85,7 +85,7 @@ def fly(pilot: Pilot, reading: FlowReading, flight: Flight) -> None:
     for _ in range(MOST_STEPS):
         here = rehearsal.state
         way = route(reading, here, flight.edge) if here else []
-        if rehearsal.phone.ended.is_set() or _arrived(rehearsal, flight.edge):
+        if rehearsal.is_over or _arrived(rehearsal, flight.edge):
             return
         if not broken and way and len(way) <= 1 + flight.early:
             pilot.take(Service(name=flight.service, way=flight.way))

@@ -40,7 +40,7 @@ def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> pytest.Col
 
 def _brings_flow(path: Path) -> bool:
     lines = path.read_text("utf-8", "replace").splitlines()
-    return any(line.split()[:1] == ["flow"] for line in lines)
+    return any(line.split()[:1] in (["flow"], ["machine"]) for line in lines)
 
 
 class CallFile(pytest.File):

@@ -120,10 +120,14 @@ class Rehearsal:
         )
         return stage, Deeds(stage, facts, doubles)
 
-    def ring(self) -> None:
-        """Place the call."""
-        self.steps.append(Ring())
-        self.do(self.deeds.ring)
+    def ring(self, *, asks: bool = True) -> None:
+        """Place the call.
+
+        Args:
+            asks: Whether Exotel asks the Passthru before the stream: what a script's ``ring`` line says.
+        """
+        self.steps += [Ring()] if asks else []
+        self.do(lambda: self.deeds.ring(asks=asks))
 
     def take(self, step: Step) -> None:
         """Take one step. It is in the script even if it breaks something."""
@@ -167,8 +171,23 @@ class Rehearsal:
 
     @property
     def phone(self) -> Telephone:
-        """The telephone of the last call."""
+        """The telephone of the last call, if there was one."""
         return self.deeds.phone
+
+    @property
+    def is_over(self) -> bool:
+        """Whether the last call is, or none came to be."""
+        return self.deeds.is_over
+
+    @property
+    def is_lost(self) -> bool:
+        """Whether the last call has lost its line, and the caller knows."""
+        return not self.is_over and self.phone.is_lost
+
+    @property
+    def is_deaf(self) -> bool:
+        """Whether the line of the last call is half-open."""
+        return not self.is_over and not self.is_lost and self.phone.is_deaf
 
     @property
     def call(self) -> CallTask | None:

@@ -1,16 +1,17 @@
 """Plays a ``.call`` file that brings its flow along, as often as wanted with the identical trace.
 
 The script's header says all that chance decides, and the steps are jobs of a ``Stepper``: the world stands still
-between them, as it did when the call was found.
+between them, as it did when the call was found. A call that a machine found is played as that machine played it; with
+one that expects something, somebody listens.
 """
 
 from __future__ import annotations
 
 import enum
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import trio
 from attrs import define, evolve, field, frozen
@@ -19,14 +20,20 @@ from callflow.errors import CallflowError, NotAnswered
 from callflow.flow.flow import Flow
 from callflow.line.player import check_answers, read_sounds
 from callflow.line.script_files import read_answers, read_script
-from callflow.line.steps import Reconnect, Ring, Script
+from callflow.line.steps import Branch, Ended, Hear, Quiet, Reach, Reconnect, Ring, Script
 from callflow.line.transcript import Outcome, expected
 from callflow.server.flow_argument import load_flow_from
 from callflow.testing.failure import Failure
+from callflow.testing.judging import shown
 from callflow.testing.performance import Performance
 from callflow.testing.seeding import task_order
 from callflow.testing.stage import Circumstances, Stage
 from callflow.testing.stepper import NeverSettles, Stepper
+
+if TYPE_CHECKING:
+    from callflow.testing.reenacting import Reenactment
+
+_EXPECTING = Hear | Reach | Quiet | Ended | Branch
 
 
 class Verdict(enum.Enum):
@@ -71,7 +78,8 @@ def replay(
         script: A script, or its file; then answers are also looked for in ``answers.toml`` beside it.
         flow: What is called; by default what the script's header names.
         answers: What ``type $name`` types.
-        services: Doubles, which stand before the flow's own.
+        services: Doubles, which stand before the flow's own. To be told to fail or to hang by ``service`` lines they
+            go by the names of their classes, in small letters or as they are written.
 
     Raises:
         SettingsError: A file cannot be read.
@@ -83,19 +91,50 @@ def replay(
         answers = {**read_answers(script, []), **(answers or {})}
         script = read_script(script)
     answers = dict(answers or {})
+    played = _reenact(script, flow, answers, services) if is_found(script) else _listen(script, flow, answers, services)
+    failure, again = played.failure, f"callflow replay {shown(Path(script.path))}"
+    return Replay(
+        script=script,
+        failure=None if failure is None else evolve(failure, command=again, script=script, found=False),
+        timeline=played.timeline,
+        trace=played.trace,
+    )
+
+
+def is_found(script: Script) -> bool:
+    """Say whether a script is of a call that a machine found: it names the machine, or the law and the task order."""
+    header = script.header
+    if header.machine is None and (header.law is None or header.order is None):
+        return False
+    return not any(isinstance(step, _EXPECTING) for step in script.steps)
+
+
+def _reenact(
+    script: Script, flow: Flow[Any] | None, answers: Mapping[str, str], services: Sequence[object]
+) -> Reenactment:
+    from callflow.testing.reenacting import reenact  # needs Hypothesis, and most scripts do not  # noqa: PLC0415
+
+    if script.header.machine is None:
+        flow = flow or _flow_of(script)
+    doubles = {name: double for service in services for name, double in _named(service)} or None
+    return reenact(script, flow=flow, services=doubles, answers=answers)
+
+
+def _named(service: object) -> Iterator[tuple[str, Callable[[], object]]]:
+    name = type(service).__name__
+    yield from ((each, lambda: service) for each in dict.fromkeys((name, name.lower())))
+
+
+def _listen(
+    script: Script, flow: Flow[Any] | None, answers: Mapping[str, str], services: Sequence[object]
+) -> _Replaying:
     check_answers(script, answers)
     flow = flow or _flow_of(script)
     assert flow.library is not None  # loaded here, where what is wrong with it is told as it is
     played = _Replaying(script, flow, answers, read_sounds(script), services)
     with task_order(script.header.order or 0):
-        failure = played.play()
-    path = str(script.path)
-    return Replay(
-        script=script,
-        failure=None if failure is None else evolve(failure, command=f"callflow replay {path}", script=script),
-        timeline=played.timeline,
-        trace=played.trace,
-    )
+        played.failure = played.play()
+    return played
 
 
 def _flow_of(script: Script) -> Flow[Any]:
@@ -114,6 +153,7 @@ class _Replaying:
     answers: Mapping[str, str] = field(repr=False)
     sounds: dict[str, bytes] = field(repr=False)
     services: Sequence[object]
+    failure: Failure | None = None
     timeline: Sequence[str] = ()
     trace: Sequence[tuple[float, str, str | bytes]] = ()
     _performance: Performance | None = None

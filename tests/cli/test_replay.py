@@ -36,12 +36,14 @@ def test_a_call_that_is_mended_is_told_with_its_timeline_and_its_law(
     assert (code, lines) == (
         0,
         [
-            "  0.0  ▶ keys 1",
-            "  0.1  = Choice",
-            "  0.1  ◀ […                                                        cut off",
-            "  0.1  = Bye",
-            "  0.3  ◀ [bye.wav]",
-            "  1.4    ended by the server, code 1000",
+            "   0.10  Choice entered",
+            "   0.10  plays menu.wav",
+            "   0.20  menu.wav cut after 3.0 s",
+            "   0.20  key 1",
+            "   0.20  Bye entered",
+            "   0.20  plays bye.wav",
+            "   1.40  bye.wav heard",
+            "   1.40  over: flow",
             "FIXED  calls/one.call: it once broke L10",
             f"  {errors_once.sentence}",
         ],
@@ -58,8 +60,8 @@ def test_a_call_that_still_fails_says_what_and_where(here: Path, capsys: pytest.
         1,
         [
             "FAILED  calls/one.call",
-            "the flow's own code does not raise",
-            "  Choice.one: LookupError",
+            "no-errors: No handler and no run of the flow raises.",
+            "  Choice.one: LookupError, at 0.20 s",
             "  in state Choice, line.py:4",
         ],
     )
@@ -105,7 +107,7 @@ def test_programs_read_one_object_a_call(here: Path, capsys: pytest.CaptureFixtu
         1,
         "FAILED",
         "L10",
-        "Choice.one: LookupError",
+        "Choice.one: LookupError, at 0.20 s",
         ["in state Choice, line.py:4"],
     )
 

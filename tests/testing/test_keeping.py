@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import pytest
 from attrs import evolve
+from hypothesis import settings
 
 from callflow import Flow
 from callflow.line.script import parse
 from callflow.server.flow_argument import load_flow
 from callflow.testing import replay
-from callflow.testing.failure import Failure
+from callflow.testing.failure import CallFailed, Failure
+from callflow.testing.hunting import hunt, usual_settings
 from callflow.testing.keeping import keep
+from callflow.testing.machine_argument import NoSuchMachine, load_machine_from
 from callflow.testing.replaying import Verdict
 from tests.testing.lines import make_line
 from tests.testing.saved import BROKEN, WHOLE, write_line
@@ -73,3 +77,77 @@ def test_a_failure_without_a_call_is_told_and_not_kept(tmp_path: Path) -> None:
     failure = Failure(sentence="every call comes to an end", came="it did not", found=True)
 
     assert (keep(failure, tmp_path), list(tmp_path.rglob("*"))) == (failure, [])
+
+
+MACHINE = """\
+from callflow.testing.machine import CallMachine
+from callflow.testing.seen import always
+from line import line
+
+
+class Whole(CallMachine, flow=line, laws={"no-errors": False}):
+    @always
+    def nobody_says_goodbye(self, seen):
+        return not seen.entered("Bye")
+
+
+TestWhole = Whole.TestCase
+"""
+
+
+@pytest.fixture
+def hunted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Failure:
+    """What the hunt of a test file finds."""
+    write_line(tmp_path)
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.delitem(sys.modules, "line", raising=False)
+    (tmp_path / "test_whole.py").write_text(MACHINE)
+    machine = load_machine_from(tmp_path, "test_whole.py:Whole")
+    with pytest.raises(CallFailed) as raised:
+        hunt(machine, settings(usual_settings(), max_examples=50, derandomize=True, database=None))
+    return raised.value.failure
+
+
+def test_a_call_names_the_machine_that_found_it(tmp_path: Path, hunted: Failure) -> None:
+    keep(hunted, tmp_path)
+
+    [path] = tmp_path.rglob("*.call")
+    assert path.read_text().splitlines() == [
+        "seed 0",
+        "flow ../line.py:line",
+        "machine ../test_whole.py:Whole",
+        "law nobody-says-goodbye",
+        "order 0",
+        "ring",
+        "keys 1",
+    ]
+
+
+def test_a_property_of_a_test_file_judges_a_replay(tmp_path: Path, hunted: Failure) -> None:
+    keep(hunted, tmp_path)
+    [path] = tmp_path.rglob("*.call")
+
+    verdicts = [replay(path).verdict for _ in range(3)]
+    del sys.modules["line"]  # as in another process
+    write_line(tmp_path, WHOLE.replace("return Bye()", "return None", 1).replace('-> "Bye"', "-> None", 1))
+
+    assert (verdicts, replay(path).verdict) == ([Verdict.FAILED] * 3, Verdict.FIXED)
+
+
+def test_two_replays_of_a_found_call_are_the_same_to_the_byte(tmp_path: Path, hunted: Failure) -> None:
+    keep(hunted, tmp_path)
+    [path] = tmp_path.rglob("*.call")
+    path.write_text(path.read_text().replace("order 0", "order 5\nnetwork rough"))
+
+    one, other = replay(path), replay(path)
+
+    assert (len(one.trace) > 5, one.trace, one.timeline) == (True, other.trace, other.timeline)
+
+
+def test_a_machine_that_is_not_there_is_told(tmp_path: Path, hunted: Failure) -> None:
+    keep(hunted, tmp_path)
+    [path] = tmp_path.rglob("*.call")
+    path.write_text(path.read_text().replace(":Whole", ":Half"))
+
+    with pytest.raises(NoSuchMachine, match=r"has no CallMachine named 'Half'; mend the script's line: "):
+        replay(path)

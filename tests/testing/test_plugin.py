@@ -57,8 +57,8 @@ def test_a_call_that_breaks_the_flow_fails_in_few_lines(pytester: pytest.Pyteste
     result.stdout.fnmatch_lines(
         [
             "calls/one.call::one FAILED*",
-            "the flow's own code does not raise",
-            "  Choice.one: LookupError",
+            "no-errors: No handler and no run of the flow raises.",
+            "  Choice.one: LookupError, at 0.20 s",
             "  in state Choice, *line.py:4",
             "the call:",
             "  law L10",

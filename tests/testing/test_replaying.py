@@ -26,8 +26,8 @@ def test_a_call_that_still_breaks_the_flow_fails_and_says_how(tmp_path: Path) ->
     assert played.failure is not None
     assert (played.verdict, played.failure.sentence, played.failure.came, played.failure.command) == (
         Verdict.FAILED,
-        "the flow's own code does not raise",
-        "Choice.one: LookupError",
+        "no-errors: No handler and no run of the flow raises.",
+        "Choice.one: LookupError, at 0.20 s",
         f"callflow replay {script}",
     )
 
@@ -77,7 +77,14 @@ def test_two_replays_have_the_identical_trace(tmp_path: Path) -> None:
     assert (len(one.trace) > 10, one.trace == other.trace, one.timeline == other.timeline) == (True, True, True)
 
 
-def test_the_order_of_tasks_is_the_script_s(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    ("executor", "text"),
+    [("replaying", CALL.replace("hangup", "ended by flow")), ("rehearsal", CALL)],
+    ids=["listening", "as found"],
+)
+def test_the_order_of_tasks_is_the_script_s(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, executor: str, text: str
+) -> None:
     seeds: list[int] = []
 
     @contextmanager
@@ -85,9 +92,9 @@ def test_the_order_of_tasks_is_the_script_s(tmp_path: Path, monkeypatch: pytest.
         seeds.append(seed)
         yield
 
-    monkeypatch.setattr("callflow.testing.replaying.task_order", noted)
+    monkeypatch.setattr(f"callflow.testing.{executor}.task_order", noted)
     write_line(tmp_path)
-    replay(write_call(tmp_path))
+    replay(write_call(tmp_path, text))
 
     assert seeds == [5]
 
