@@ -30,6 +30,7 @@ from callflow.line.steps import (
     Ring,
     RingAgain,
     Script,
+    Service,
     Step,
     TakeOver,
 )
@@ -140,8 +141,8 @@ def _misplaced(step: Step, before: list[Step]) -> str:
     gone = last.line if isinstance(last, HangUp | Drop) else 0
     acts = {ACTS[type(earlier)] for earlier in before if type(earlier) in ACTS}
     match step:
-        case Ring() if before:
-            return "'ring' begins a call; make it the first step"
+        case Ring() if not all(isinstance(earlier, Service) for earlier in before):
+            return "'ring' begins a call; make it the first step, behind service lines at the most"
         case Reconnect() if not isinstance(last, Drop):
             return "no line is lost here; write drop above it"
         case Press() | Enter() | Play() | HangUp() | Drop() | TakeOver() if gone:

@@ -290,6 +290,26 @@ class Script:
     """Where it was read from, for messages."""
 
     @property
+    def before(self) -> tuple[Service, ...]:
+        """The ``service`` lines that it begins with: they hold from before the call."""
+        found: list[Service] = []
+        for step in self.steps:
+            if not isinstance(step, Service):
+                break
+            found.append(step)
+        return tuple(found)
+
+    @property
+    def asks(self) -> bool:
+        """Whether Exotel asks the Passthru before the stream."""
+        return any(isinstance(step, Ring) for step in self.steps)
+
+    @property
+    def rest(self) -> tuple[Step, ...]:
+        """The steps that are taken in the call."""
+        return self.steps[len(self.before) + self.asks :]
+
+    @property
     def answers(self) -> frozenset[str]:
         """Names of the answers that it types."""
         return frozenset(step.answer for step in self.steps if isinstance(step, Enter) and step.answer)

@@ -81,7 +81,7 @@ def _options(script: Script) -> Iterator[str]:
         yield f"parameters={{{pairs}}}"
     if header.network is not usual.network:
         yield f"network=Network.{header.network.name}"
-    if isinstance(script.steps[0], Ring):
+    if script.asks:
         yield "announced=True"
     if script.answers:
         yield "answers=ANSWERS"

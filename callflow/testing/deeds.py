@@ -41,7 +41,7 @@ from callflow.line.steps import (
     Wait,
 )
 from callflow.line.telephone import Telephone
-from callflow.testing.doubles import Steered
+from callflow.testing.doubles import Steered, named
 from callflow.testing.stage import Stage
 
 KEY_GAP = 0.3
@@ -124,6 +124,14 @@ class Deeds:
         answer = await passthru(dial, call_sid=call_sid, caller=facts.caller, called=facts.called, before=True)
         return answer == HERE
 
+    def steer(self, step: Service) -> None:
+        """Have a service answer, fail or hang from now on.
+
+        Raises:
+            ScriptError: There is none of that name.
+        """
+        named(self.services, step).behave(step.way)
+
     async def take(self, step: Step) -> None:
         """Take one step, and wait until nothing more happens without time.
 
@@ -183,7 +191,7 @@ class Deeds:
             case SendOdd():
                 await self._send(step)
             case Service():
-                self._service(step).behave(step.way)
+                self.steer(step)
             case RingAgain():
                 await self._ring_again()
             case Hear() | Reach() | Quiet() | Ended() | Branch():
@@ -245,12 +253,6 @@ class Deeds:
         if step.file not in self.facts.sounds:
             raise self._wrong(step, f"nobody has read {step.file!r}; put it beside the script")
         return self.facts.sounds[step.file]
-
-    def _service(self, step: Service) -> Steered:
-        if step.name not in self.services:
-            known = ", ".join(self.services) or "none"
-            raise self._wrong(step, f"there is no double of a service {step.name!r}; those given are: {known}")
-        return self.services[step.name]
 
     def _wrong(self, step: Step, words: str) -> ScriptError:
         return ScriptError("script.call", step.line, words)

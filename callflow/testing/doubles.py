@@ -19,9 +19,9 @@ from typing import Any
 import trio
 from attrs import frozen
 
-from callflow.errors import CallflowError
+from callflow.errors import CallflowError, ScriptError
 from callflow.flow.flow import Flow
-from callflow.line.steps import ServiceWay
+from callflow.line.steps import Service, ServiceWay
 
 
 class ServiceFailed(CallflowError, ConnectionError):
@@ -98,6 +98,19 @@ def steer(doubles: Doubles) -> dict[str, Steered]:
 
 
 # Without a test.
+
+
+def named(doubles: Mapping[str, Steered], step: Service) -> Steered:
+    """Find the double that a ``service`` step is about.
+
+    Raises:
+        ScriptError: There is none of that name.
+    """
+    if step.name not in doubles:
+        known = ", ".join(doubles) or "none"
+        words = f"there is no double of a service {step.name!r}; those given are: {known}"
+        raise ScriptError("script.call", step.line, words)
+    return doubles[step.name]
 
 
 def doubles_of(flow: Flow[Any]) -> dict[str, Double]:

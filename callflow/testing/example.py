@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, ClassVar
 
@@ -12,7 +12,7 @@ from hypothesis import note
 from hypothesis.stateful import RuleBasedStateMachine
 
 from callflow.line.script import render
-from callflow.line.steps import CALLER, Header, Ring, Script, Step
+from callflow.line.steps import CALLER, Header, Script, Service, Step
 from callflow.testing.chronicle import chronicle
 from callflow.testing.coverage import Coverage
 from callflow.testing.failure import Failure, RunFailed
@@ -63,15 +63,16 @@ class Example(RuleBasedStateMachine):
             raise RuntimeError("HYPOTHESIS_NO_PLUGINS keeps Trio from being repeatable; unset it")
         cls.so_far = RunSoFar(Coverage(cls.cast.flow))
 
-    def start(self, header: Header, *, asks: bool = True) -> None:
+    def start(self, header: Header, *, asks: bool = True, before: Sequence[Service] = ()) -> None:
         """Begin an example under chosen circumstances.
 
         Args:
             header: The circumstances.
             asks: Whether Exotel asks the Passthru before the stream.
+            before: How services behave from before the call.
         """
         self.rehearsal = rehearsal = Rehearsal(self.cast, header)
-        self._guarded(lambda: rehearsal.ring(asks=asks))
+        self._guarded(lambda: rehearsal.ring(asks=asks, before=before))
 
     def teardown(self) -> None:
         """End the calls and judge them; close the stage whatever happened."""
@@ -87,13 +88,13 @@ class Example(RuleBasedStateMachine):
             self.played.close()
 
     @contextmanager
-    def playing(self, header: Header, *, asks: bool = True) -> Iterator[None]:
+    def playing(self, header: Header, *, asks: bool = True, before: Sequence[Service] = ()) -> Iterator[None]:
         """Play an example by hand: begin before the block, judge after it; see ``start``.
 
         Raises:
             LawBroken: As in a run.
         """
-        self.start(header, asks=asks)
+        self.start(header, asks=asks, before=before)
         try:
             yield
         finally:
@@ -111,9 +112,8 @@ class Example(RuleBasedStateMachine):
 
     def perform(self, script: Script) -> None:
         """Play a script as this example; see ``play``."""
-        asks = isinstance(script.steps[0], Ring)
-        with self.playing(script.header, asks=asks):
-            for step in script.steps[asks:]:
+        with self.playing(script.header, asks=script.asks, before=script.before):
+            for step in script.rest:
                 self.take(step)
 
     def script(self, law: Lawful | None = None) -> Script:
@@ -156,7 +156,7 @@ class Example(RuleBasedStateMachine):
     def _count(self, evidence: Evidence) -> None:
         coverage = self.so_far.coverage
         coverage.examples += 1
-        coverage.steps += len(self.played.steps) - 1
+        coverage.steps += len(self.script().rest)
         coverage.seconds += self.played.seconds
         coverage.read(evidence.stories, self.played.witness.cells)
         for seen in self.played.all_seen():

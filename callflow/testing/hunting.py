@@ -15,7 +15,7 @@ from callflow.line.steps import Header, Script
 from callflow.testing.example import Example
 from callflow.testing.failure import CallFailed, Failure
 from callflow.testing.lawbook import LawBroken
-from callflow.testing.pilot import Flight, flights_to, fly, untaken
+from callflow.testing.pilot import Flight, before_takeoff, flights_to, fly, untaken
 from callflow.testing.shrinking import shrink
 from callflow.testing.stepper import NeverSettles
 
@@ -99,7 +99,7 @@ def explore(machine: type[Example]) -> None:
 
 def _fly(machine: type[Example], flight: Flight) -> None:
     player = machine()
-    with player.playing(Header(caller=flight.caller, seed=0, order=0)):
+    with player.playing(Header(caller=flight.caller, seed=0, order=0), before=before_takeoff(flight, machine.reading)):
         fly(player, machine.reading, flight)
 
 

@@ -117,8 +117,8 @@ class CallMachine(Example):
 
     # The beginning and the end.
 
-    @initialize(order=st.integers(0, 2**16 - 1), line=picks, caller=st.integers(0, 7))
-    def begin(self, order: int, line: int, caller: int) -> None:
+    @initialize(order=st.integers(0, 2**16 - 1), line=picks, caller=st.integers(0, 7), trouble=st.integers(0, 31))
+    def begin(self, order: int, line: int, caller: int, trouble: int) -> None:
         """Open the stage, and ring. Few draws: each has to be shrunk."""
         number, lag = divmod(line, len(LAGS))
         number, echoes = divmod(number, len(ECHOES))
@@ -130,7 +130,15 @@ class CallMachine(Example):
             echoes=ECHOES[echoes],
             network=_chosen(NETWORKS, number),
         )
-        self.start(header)
+        self.start(header, before=self._troubled(trouble))
+
+    def _troubled(self, pick: int) -> tuple[Service, ...]:
+        """Have a service fail or hang from the beginning, once in four examples: a call's first state may need it."""
+        names = tuple(self.cast.services)
+        if not names or pick < 24:
+            return ()
+        way = ServiceWay.HANGS if pick % 2 else ServiceWay.FAILS
+        return (Service(name=_chosen(names, pick // 2), way=way),)
 
     # Rules: what callers do.
 

@@ -21,9 +21,10 @@ from callflow.errors import CallflowError, NotAnswered
 from callflow.line.applets import passthru
 from callflow.line.player import Player, Surroundings, open_player
 from callflow.line.recognise import Recogniser, prompts_in
-from callflow.line.steps import Header, Ring, RingAgain, Script, SendOdd, Step
+from callflow.line.steps import Header, Ring, RingAgain, Script, SendOdd, Service, Step
 from callflow.line.telephone import Telephone
 from callflow.line.transcript import Conversation, Entered, Outcome, Teller
+from callflow.testing.doubles import Steered, named
 from callflow.testing.failure import Failure
 from callflow.testing.judging import fault_of, judge, place_of
 from callflow.testing.stage import Stage
@@ -83,6 +84,7 @@ class Performance:
         header: Who calls whom; its circumstances are the stage's.
         answers: What ``type $name`` types.
         sounds: What the caller may say, by name: 16-bit PCM.
+        services: Doubles that ``service`` steps are about, by name.
     """
 
     stage: Stage
@@ -90,6 +92,7 @@ class Performance:
     header: Header
     answers: Mapping[str, str] = field(factory=dict, repr=False)
     sounds: dict[str, bytes] = field(factory=dict, repr=False)
+    services: Mapping[str, Steered] = field(factory=dict)
     legs: list[Leg] = field(factory=list, init=False)
     outcomes: list[Outcome] = field(factory=list, init=False)
     """Of the steps so far."""
@@ -169,10 +172,21 @@ class Performance:
         """Take one step; see ``Player.take``."""
         if isinstance(step, RingAgain):
             outcome = await self._ring_again(step)
+        elif isinstance(step, Service):
+            self.steer(step)
+            outcome = Outcome(step=step, start=self.leg.phone.now, end=self.leg.phone.now)
         else:
             outcome = await self.leg.player.take(step, comes_back=comes_back)
         self.outcomes.append(outcome)
         return outcome
+
+    def steer(self, step: Service) -> None:
+        """Have a service answer, fail or hang from now on.
+
+        Raises:
+            ScriptError: There is none of that name.
+        """
+        named(self.services, step).behave(step.way)
 
     async def _ring_again(self, step: RingAgain) -> Outcome:
         leg, start = self.leg, self.leg.phone.now

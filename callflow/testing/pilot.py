@@ -78,6 +78,13 @@ class Pilot(Protocol):
     def played(self) -> Rehearsal: ...
 
 
+def before_takeoff(flight: Flight, reading: FlowReading) -> tuple[Service, ...]:
+    """Give what has to be so when the call begins: a first state is entered before anybody can do anything."""
+    if not (flight.early and flight.service and flight.edge.source.__name__ == reading.start):
+        return ()
+    return (Service(name=flight.service, way=flight.way),)
+
+
 def fly(pilot: Pilot, reading: FlowReading, flight: Flight) -> None:
     """Take the steps of one flight, until it has arrived, the call is over, or it is lost."""
     broken, rehearsal = not flight.service, pilot.played

@@ -60,6 +60,8 @@ class FlowReading:
     """What a flow tells, by state."""
 
     states: Mapping[str, StateReading]
+    start: str
+    """Name of the first state."""
     edges: tuple[Edge, ...]
     """Those that a call can take; the ways of a lost line are not among them."""
 
@@ -76,7 +78,7 @@ def read_flow(flow: Flow[Any], answers: Mapping[str, str] | None = None) -> Flow
         answers: Named answers: typed by name where they have the length that a state asks for.
     """
     states = {state.__name__: _read_state(state, answers or {}) for state in reversed(flow.graph.all_states)}
-    return FlowReading(states, tuple(edge for edge in flow.graph.all_edges if not edge.again))
+    return FlowReading(states, flow.start.__name__, tuple(edge for edge in flow.graph.all_edges if not edge.again))
 
 
 def _read_state(state: type[State[Any]], answers: Mapping[str, str]) -> StateReading:

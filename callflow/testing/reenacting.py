@@ -17,7 +17,7 @@ from callflow.flow.flow import Flow
 from callflow.line.player import check_answers, read_sounds
 from callflow.line.steps import Script
 from callflow.testing.chronicle import chronicle
-from callflow.testing.doubles import Doubles
+from callflow.testing.doubles import Doubles, doubles_of
 from callflow.testing.failure import Failure
 from callflow.testing.lawbook import LawBroken
 from callflow.testing.machine import CallMachine
@@ -42,7 +42,7 @@ def reenact(
     Args:
         script: A call that a machine found.
         flow: What is called; None where the script's machine says so.
-        services: Doubles; None for those that the machine has.
+        services: Doubles; None for those that the machine has, or without one for doubles of the flow's own services.
         answers: What ``type $name`` types, beside what the machine knows.
 
     Raises:
@@ -67,7 +67,10 @@ def _engage(
 ) -> type[CallMachine]:
     """Give a machine of our own that is like the one that found the call, but for what is given instead."""
     name, found = script.header.machine, CallMachine
-    if name is not None:
+    if name is None:
+        assert flow is not None, "somebody says what is called"
+        services = doubles_of(flow) if services is None else services
+    else:
         found = load_machine_from(Path(script.path).parent, name)
         flow = flow or found.cast.flow
         services = found.cast.services if services is None else services

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import gc
 import math
-from collections.abc import Awaitable, Callable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from typing import Any, TypeVar
 
@@ -17,7 +17,7 @@ from attrs import define, evolve, field, frozen
 
 from callflow.call.call import CallTask
 from callflow.flow.flow import Flow
-from callflow.line.steps import Header, Ring, Script, SendOdd, Step
+from callflow.line.steps import Header, Ring, Script, SendOdd, Service, Step
 from callflow.line.telephone import Telephone
 from callflow.server.settings import Settings
 from callflow.session.timing import Timing
@@ -120,13 +120,16 @@ class Rehearsal:
         )
         return stage, Deeds(stage, facts, doubles)
 
-    def ring(self, *, asks: bool = True) -> None:
+    def ring(self, *, asks: bool = True, before: Sequence[Service] = ()) -> None:
         """Place the call.
 
         Args:
             asks: Whether Exotel asks the Passthru before the stream: what a script's ``ring`` line says.
+            before: How services behave from before it.
         """
-        self.steps += [Ring()] if asks else []
+        for step in before:
+            self.deeds.steer(step)
+        self.steps += [*before, *([Ring()] if asks else [])]
         self.do(lambda: self.deeds.ring(asks=asks))
 
     def take(self, step: Step) -> None:

@@ -8,7 +8,7 @@ one that expects something, somebody listens.
 from __future__ import annotations
 
 import enum
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,9 +20,10 @@ from callflow.errors import CallflowError, NotAnswered
 from callflow.flow.flow import Flow
 from callflow.line.player import check_answers, read_sounds
 from callflow.line.script_files import read_answers, read_script
-from callflow.line.steps import Branch, Ended, Hear, Quiet, Reach, Reconnect, Ring, Script
+from callflow.line.steps import Branch, Ended, Hear, Quiet, Reach, Reconnect, Script, Service
 from callflow.line.transcript import Outcome, expected
 from callflow.server.flow_argument import load_flow_from
+from callflow.testing.doubles import Doubles, doubles_of, steer
 from callflow.testing.failure import Failure
 from callflow.testing.judging import shown
 from callflow.testing.performance import Performance
@@ -79,7 +80,7 @@ def replay(
         flow: What is called; by default what the script's header names.
         answers: What ``type $name`` types.
         services: Doubles, which stand before the flow's own. To be told to fail or to hang by ``service`` lines they
-            go by the names of their classes, in small letters or as they are written.
+            go by the names of their classes in small letters.
 
     Raises:
         SettingsError: A file cannot be read.
@@ -116,13 +117,15 @@ def _reenact(
 
     if script.header.machine is None:
         flow = flow or _flow_of(script)
-    doubles = {name: double for service in services for name, double in _named(service)} or None
-    return reenact(script, flow=flow, services=doubles, answers=answers)
+    return reenact(script, flow=flow, services=_named(services) if services else None, answers=answers)
 
 
-def _named(service: object) -> Iterator[tuple[str, Callable[[], object]]]:
-    name = type(service).__name__
-    yield from ((each, lambda: service) for each in dict.fromkeys((name, name.lower())))
+def _named(services: Sequence[object]) -> Doubles:
+    return {type(service).__name__.lower(): partial(_itself, service) for service in services}
+
+
+def _itself(service: object) -> object:
+    return service
 
 
 def _listen(
@@ -131,7 +134,9 @@ def _listen(
     check_answers(script, answers)
     flow = flow or _flow_of(script)
     assert flow.library is not None  # loaded here, where what is wrong with it is told as it is
-    played = _Replaying(script, flow, answers, read_sounds(script), services)
+    steers = any(isinstance(step, Service) for step in script.steps)
+    doubles = {**(doubles_of(flow) if steers else {}), **_named(services)}
+    played = _Replaying(script, flow, answers, read_sounds(script), doubles)
     with task_order(script.header.order or 0):
         played.failure = played.play()
     return played
@@ -152,7 +157,7 @@ class _Replaying:
     flow: Flow[Any]
     answers: Mapping[str, str] = field(repr=False)
     sounds: dict[str, bytes] = field(repr=False)
-    services: Sequence[object]
+    services: Doubles
     failure: Failure | None = None
     timeline: Sequence[str] = ()
     trace: Sequence[tuple[float, str, str | bytes]] = ()
@@ -169,7 +174,8 @@ class _Replaying:
             stepper.close()
 
     async def _open(self, nursery: trio.Nursery) -> None:
-        stage = Stage(self.flow, Circumstances.of(self.script.header, self.flow), self.services)
+        doubles = steer(self.services)
+        stage = Stage(self.flow, Circumstances.of(self.script.header, self.flow), tuple(doubles.values()))
         await stage.open(nursery)
         self._performance = Performance(
             stage=stage,
@@ -177,19 +183,21 @@ class _Replaying:
             header=self.script.header,
             answers=self.answers,
             sounds=self.sounds,
+            services=doubles,
         )
 
     def _take_steps(self, stepper: Stepper) -> Failure | None:
         performance = self._performance
         assert performance is not None, "the stage is open"
-        steps = self.script.steps
-        rings = isinstance(steps[0], Ring)
+        for service in self.script.before:
+            performance.steer(service)
         try:
-            stepper.do(partial(performance.ring, asks=rings))
+            stepper.do(partial(performance.ring, asks=self.script.asks))
         except NotAnswered as refused:
             return Failure(sentence="the call is answered", came=str(refused))
         failure = None
-        for place, step in enumerate(steps[rings:], start=rings):
+        steps = self.script.rest
+        for place, step in enumerate(steps):
             comes_back = any(isinstance(later, Reconnect) for later in steps[place:])
             outcome = stepper.do(partial(performance.take, step, comes_back=comes_back))
             if not outcome.held:

@@ -11,7 +11,7 @@ from typing import Any
 
 from attrs import evolve
 
-from callflow.line.steps import Enter, Header, Press, Script, Step, Wait
+from callflow.line.steps import Enter, Header, Press, Ring, Script, Step, Wait
 from callflow.testing.reading import FRAME
 
 MOST_PLAYS = 400
@@ -52,7 +52,7 @@ def _changes(script: Script) -> Iterator[Change]:
     length = len(script.steps)
     size = length
     while size := size // 2:
-        for place in range(length - size, 0, -size):
+        for place in range(length - size, -1, -size):
             yield _without(place, size)
     yield from (_plain(name) for name in _CHANCES)
     for place in range(length):
@@ -61,8 +61,9 @@ def _changes(script: Script) -> Iterator[Change]:
 
 def _without(place: int, size: int) -> Change:
     def change(script: Script) -> Script:
-        kept = script.steps[:place] + script.steps[place + size :]
-        return evolve(script, steps=kept) if kept and place < len(script.steps) else script
+        kept, gone = script.steps[:place] + script.steps[place + size :], script.steps[place : place + size]
+        begins = any(isinstance(step, Ring) for step in gone)
+        return evolve(script, steps=kept) if kept and gone and not begins else script
 
     return change
 

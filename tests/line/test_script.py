@@ -152,7 +152,7 @@ def test_a_step_knows_its_line() -> None:
         ("keys 1\nquiet within 1s of wait", f"keys or play has to stand here; write: {form('quiet')}"),
         ("quiet within 1s", "the caller has done nothing that silences the bot; write keys, type or play above it"),
         ("keys 1\nquiet within 1s of play", "the caller has done nothing that silences the bot; write play above it"),
-        ("hear a\nring", "'ring' begins a call; make it the first step"),
+        ("hear a\nring", "'ring' begins a call; make it the first step, behind service lines at the most"),
         ("hangup\nkeys 1", "the caller has gone in line 1; move that line below this one"),
         ("branch A", "a branch is chosen after the call; write hangup or ended above it"),
         ("hangup\nbranch to-sales!", "'to-sales!' is no BRANCH; write it like B, or sales"),

@@ -99,6 +99,56 @@ def test_the_order_of_tasks_is_the_script_s(
     assert seeds == [5]
 
 
+NEWS = """\
+from callflow import Call, Flow, Hangup, State
+
+
+class Paper:
+    async def read(self) -> str:
+        return "menu.wav"
+
+
+class Hello(State[None], timeout=5.0):
+    async def run(self, call: Call[None]) -> "Bye":
+        await call.play(await call.get(Paper).read())
+        return Bye()
+
+    def on_timeout(self, call: Call[None]) -> "Bye":
+        return Bye()
+
+
+class Bye(Hangup[None], prompt="bye.wav"): ...
+
+
+line = Flow("line", start=Hello, provide=[Paper()])
+"""
+
+
+def test_a_service_of_the_flow_fails_where_a_found_call_says_so(tmp_path: Path) -> None:
+    write_line(tmp_path, NEWS)
+    found = "flow ../line.py\nlaw no-errors\norder 0\nservice paper {way}\nring\nwait 9s\n"
+
+    played = [replay(write_call(tmp_path, found.format(way=way))) for way in ("answers", "fails")]
+
+    assert [each.verdict for each in played] == [Verdict.FIXED, Verdict.FAILED]
+
+
+def test_a_service_hangs_where_a_script_says_so(tmp_path: Path) -> None:
+    write_line(tmp_path, NEWS)
+    script = "flow ../line.py\nservice paper hangs\nring\nstate Hello\nstate Bye within {seconds}s\n"
+
+    played = [replay(write_call(tmp_path, script.format(seconds=seconds))) for seconds in (4, 6)]
+
+    assert [each.verdict for each in played] == [Verdict.FAILED, Verdict.PASSED]
+
+
+def test_a_service_that_nobody_knows_is_told(tmp_path: Path) -> None:
+    write_line(tmp_path, NEWS)
+
+    with pytest.raises(ScriptError, match="no double of a service 'bank'; those given are: paper"):
+        replay(write_call(tmp_path, "flow ../line.py\nservice bank fails\nhear menu\n"))
+
+
 def test_another_seed_is_another_call(tmp_path: Path) -> None:
     write_line(tmp_path)
     scripts = [
