@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
-from callflow.line.telephone import Telephone
+from callflow.line.telephone import LineEntry, Telephone
 from callflow.testing.wirelog import Closed, OneWay, Opened, WireLog
 
 _NO_CLOSE_FRAME = 1006
@@ -27,11 +28,11 @@ def recorded(telephone: Telephone, *, crossing: float = 0.0, one_way: bool = Fal
     for link in range(1, telephone.links + 1):
         passed = [entry for entry in telephone.log if entry.link == link and entry.at <= ended_at]
         _add_opening(log, link, passed[0].at if link > 1 and passed else 0.0, one_way=one_way)
-        for entry in passed:
-            put = log.arrived if entry.side == "in" else log.sent
-            put(entry.at, entry.text, conn=link)
+        lost_at = telephone.lost_at.get(link, math.inf)
+        _add(log, [entry for entry in passed if entry.at <= lost_at])
         if link in telephone.lost_at:
-            log.arrived(telephone.lost_at[link], Closed(), conn=link)
+            log.arrived(lost_at, Closed(), conn=link)
+        _add(log, [entry for entry in passed if entry.at > lost_at])
     if telephone.links not in telephone.lost_at:
         _add_end(log, telephone, ended_at)
     return log
@@ -41,6 +42,12 @@ def _add_opening(log: WireLog, link: int, at: float, *, one_way: bool) -> None:
     log.sent(at, Opened(), conn=link)
     if one_way:
         log.noted(at, OneWay(), conn=link)
+
+
+def _add(log: WireLog, passed: Sequence[LineEntry]) -> None:
+    for entry in passed:
+        put = log.arrived if entry.side == "in" else log.sent
+        put(entry.at, entry.text, conn=entry.link)
 
 
 def _add_end(log: WireLog, telephone: Telephone, at: float) -> None:

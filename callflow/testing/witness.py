@@ -14,14 +14,16 @@ from typing import Any
 from weakref import WeakKeyDictionary
 
 import trio
+from attrs import define
 
 import callflow.call.reader
 import callflow.server.http
 from callflow.call.call import CallTask
 from callflow.call.driver import Driver
 from callflow.call.link import Link
-from callflow.call.live import LiveCall
 from callflow.call.writer import Writer
+from callflow.flow.flow import Flow
+from callflow.server.serve import Server
 from callflow.session.inputs import (
     Detached,
     Frame,
@@ -62,6 +64,14 @@ from callflow.wire.status import StatusReport
 _TOLD = (Started, Resumed, Pressed, MarkDone, Over, Detached)
 
 
+@define(eq=False)
+class _Utterance:
+    """What is being sent, and the name that it has now."""
+
+    name: str
+    chunks: Iterator[bytes]
+
+
 class Witness:
     """What was seen so far. Connections are numbered in the order in which they were asked for."""
 
@@ -79,8 +89,12 @@ class Witness:
         """Which connection a mark of a driver went out on."""
         self._report: ContextVar[Any] = ContextVar("report")
         """What the request says that this task answers."""
+        self._asked: ContextVar[int] = ContextVar("asked")
+        """Connection of the upgrade that this task answers, or of the call that came of it."""
         self._pinged: bytes | None = None
         self._utterances = 0
+        self._played: WeakKeyDictionary[Writer, _Utterance] = WeakKeyDictionary()
+        """What each writer sends, or sent last."""
 
     @property
     def logs(self) -> list[WireLog]:
@@ -98,10 +112,14 @@ class Witness:
 
     # What is stood round. Each takes the original first.
 
-    async def accept(self, original: Any, link: Link, head: bytes, rest: bytes) -> None:
+    async def ask(self, original: Any, server: Server, *upgrade: Any) -> None:
         self._count += 1
-        self._of[link] = conn = self._count
-        self.came(Asked(), conn)
+        self._asked.set(self._count)
+        self.came(Asked(), self._count)
+        await original(server, *upgrade)
+
+    async def accept(self, original: Any, link: Link, head: bytes, rest: bytes) -> None:
+        self._of[link] = conn = self._asked.get()
         await original(link, head, rest)
         self.went(Opened(), conn)
 
@@ -156,15 +174,28 @@ class Witness:
         original(driver)
 
     def play(self, original: Any, writer: Writer, entry: Entry, chunks: Iterator[bytes], **options: bool) -> None:
-        self._utterances += 1
-        original(writer, entry, self._queue(writer, str(self._utterances), chunks), **options)
+        utterance = _Utterance(self._new_name(), chunks)
+        original(writer, entry, self._queue(writer, utterance), **options)
 
-    def _queue(self, writer: Writer, utterance: str, chunks: Iterator[bytes]) -> Iterator[bytes]:
+    def _queue(self, writer: Writer, utterance: _Utterance) -> Iterator[bytes]:
         """Note each chunk when the writer is about to send it, which is when it asks for the next one."""
-        for chunk in chunks:
+        self._played[writer] = utterance
+        for chunk in utterance.chunks:
             yield chunk
             if chunk:
-                self.note(Queued(utterance, chunk), self._of[writer])
+                self._played[writer] = utterance
+                self.note(Queued(utterance.name, chunk), self._of[writer])
+
+    def pause(self, original: Any, writer: Writer) -> Any:
+        """What is said when it goes on is an utterance of its own: a clear in between was not meant for it."""
+        rest = original(writer)
+        if rest is not None:
+            self._played[writer].name = self._new_name()
+        return rest
+
+    def _new_name(self) -> str:
+        self._utterances += 1
+        return str(self._utterances)
 
     def write(self, original: Any, writer: Writer, frame: Frame) -> None:
         self.note(frame, self._of[writer])
@@ -200,9 +231,9 @@ class Witness:
             self.went(Pong(self._pinged), self._of[link])
         original(link, data)
 
-    def make_data(self, original: Any, call: LiveCall[Any]) -> None:
-        self.note(Ran("data"), self._of[call._driver])
-        original(call)
+    def make_data(self, original: Any, flow: Flow[Any], *started: Any) -> Any:
+        self.note(Ran("data"), self._asked.get())
+        return original(flow, *started)
 
     async def run(self, original: Any, task: CallTask) -> None:
         try:
@@ -283,8 +314,10 @@ _PLACES: tuple[Place, ...] = (
     (Driver, "_submit", "submit"),
     (Driver, "cut", "cut"),
     (Writer, "play", "play"),
+    (Writer, "pause", "pause"),
     (Writer, "write", "write"),
-    (LiveCall, "make_data", "make_data"),
+    (Server, "_answer", "ask"),
+    (Flow, "make_data", "make_data"),
     (CallTask, "run", "run"),
     (CallTask, "_go_on", "go_on"),
     (callflow.server.http, "_read", "read_http"),

@@ -93,7 +93,7 @@ class _Playout:
 
     def queue(self, fact: Queued) -> None:
         last = self.utterances[-1] if self.utterances else None
-        if last is not None and last.name == fact.utterance and not last.taken_back:
+        if last is not None and last.name == fact.utterance:  # also what goes on that was taken back
             last.audio += fact.audio
         else:
             self.utterances.append(_Utterance(fact.utterance, fact.audio))
@@ -123,7 +123,8 @@ class _Playout:
             found = utterance.find(payload, self.line)
             if found >= 0:
                 missing, utterance.sent = found - utterance.sent, found + len(payload)
-                return utterance, f"{missing} bytes of utterance {utterance.name!r} are missing"
+                words = f"{missing} bytes of utterance {utterance.name!r} are missing"
+                return utterance, words if missing else ""  # else with more of silence behind it
         return None, f"{len(payload)} bytes that were not next"
 
     def _passed_over(self, reached: _Utterance) -> str:

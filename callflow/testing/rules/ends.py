@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 
 from callflow.session.inputs import Detached, EndCause, MarkDone, MarkFate, Over, Resumed, Started
@@ -24,21 +25,23 @@ def one_end_of_each_wait(log: WireLog, limits: Limits) -> Iterator[Case]:
     """Every wait for a mark ends exactly once: played, cleared, timed out, or stream ended."""
     if not log.has(Started, Resumed):
         return
-    sent, echoed, ended = dict[str, float](), set[str](), set[str]()
+    sent, echoed, ended = list[tuple[str, float]](), set[str](), Counter[str]()
     for entry in log.entries:
         match entry:
             case Entry(at=at, side=Side.OUT, what=Mark(name=name)):
-                sent.setdefault(name, at)
+                sent.append((name, at))
             case Entry(side=Side.IN, what=Mark(name=name)):
                 echoed.add(name)
             case Entry(at=at, what=MarkDone(name=name, fate=fate)):
+                again = ended[name] and ended[name] >= sum(name == other for other, _ in sent)
                 unheard = fate is MarkFate.PLAYED and name not in echoed
                 words = f"mark {name!r} is said to be played, and there was no echo" if unheard else ""
-                yield Case(at, f"the wait for mark {name!r} ended again" if name in ended else words)
-                ended.add(name)
+                yield Case(at, f"the wait for mark {name!r} ended again" if again else words)
+                ended[name] += 1
     if log.end() is not None:
-        for name in sent.keys() - ended:
-            yield Case(sent[name], f"the wait for mark {name!r} never ended")
+        for name, at in sent:
+            if name not in ended:
+                yield Case(at, f"the wait for mark {name!r} never ended")
 
 
 @rule("R28", reads="stop, the peer's close, Over or Detached")

@@ -148,7 +148,8 @@ def echoes_in_order(log: WireLog, limits: Limits) -> Iterator[Case]:
             case Entry(side=Side.OUT, what=Mark(name=name)):
                 sent.append(name)
             case Entry(side=Side.IN, what=Mark(name=name)) if name in sent:
-                place = sent.index(name)
+                later = sent[reached + 1 :]  # where a name was given twice, each of the two has an echo
+                place = reached + 1 + later.index(name) if name in later else sent.index(name)
                 words = f"mark {name!r} again" if place == reached else f"mark {name!r} after {sent[reached]!r}"
                 yield Case(entry.at, words if place <= reached else "")
                 reached = max(reached, place)
