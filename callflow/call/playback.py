@@ -130,13 +130,15 @@ class Playbacks:
         """
         playing = self.playing
         if playing is not None and playing.is_sounding and not playing.is_waiting and playing.barge_in in cuts:
-            self._driver.note(Kind.PLAYBACK, "barge-in", prompt=" ".join(playing.entry.names), by=by)
+            self._note("barge-in", playing, by=by)
             self._driver.cut()
 
     def pause(self, playback: LivePlayback) -> Running | None:
         """Hold the one that sounds back."""
         rest = self._driver.writer.pause()
         playback.entry.paused = rest is not None
+        if rest is not None:
+            self._note("paused", playback)
         return rest
 
     def resume(self, playback: LivePlayback, rest: Running) -> None:
@@ -144,7 +146,11 @@ class Playbacks:
         self.check_free(" ".join(playback.entry.names))
         playback.entry.paused = False
         self.playing = playback
+        self._note("resumed", playback)
         self._driver.writer.resume(rest)
+
+    def _note(self, what: str, playback: LivePlayback, **details: str) -> None:
+        self._driver.note(Kind.PLAYBACK, what, prompt=" ".join(playback.entry.names), **details)
 
     def settled(self, entry: Entry) -> LivePlayback | None:
         """Wake whoever waits for a playback that has its fate; return it, or None if it has none or was told."""

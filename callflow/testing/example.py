@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import traceback
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, ClassVar
@@ -16,7 +17,7 @@ from callflow.line.steps import CALLER, Header, Script, Service, Step
 from callflow.testing.chronicle import chronicle
 from callflow.testing.coverage import Coverage
 from callflow.testing.failure import Failure, RunFailed
-from callflow.testing.judging import place_of
+from callflow.testing.judging import place_of, place_of_check
 from callflow.testing.lawbook import Bound, Evidence, LawBroken, Lawful, breach
 from callflow.testing.reading import FlowReading
 from callflow.testing.rehearsal import Cast, Rehearsal
@@ -167,16 +168,22 @@ class Example(RuleBasedStateMachine):
             try:
                 held = getattr(self, name)(seen)
             except AssertionError as wrong:
-                raise self._property_broken(name, str(wrong).partition("\n")[0]) from wrong
+                raise self._property_broken(name, str(wrong).partition("\n")[0] or _line_of(wrong)) from wrong
             if held is False:
                 raise self._property_broken(name, "it is False")
 
     def _property_broken(self, name: str, words: str) -> LawBroken:
         check = getattr(type(self), name)
         sentence = (check.__doc__ or name.replace("_", " ")).strip().splitlines()[0]
-        law = Lawful(name=name.replace("_", "-"), sentence=sentence, rule="own", judge=lambda evidence: iter(()))
+        law = Lawful(
+            name=name.replace("_", "-"),
+            sentence=sentence,
+            rule="own",
+            judge=lambda evidence: iter(()),
+            where=place_of_check(check),
+        )
         call = self.played.call
-        return breach(law, 0.0 if call is None else call.driver.seconds, words or "it does not hold")
+        return breach(law, 0.0 if call is None else call.driver.seconds, words)
 
     def _note_sometimes(self, seen: Seen[Any]) -> None:
         for name in checks_of(type(self), "sometimes"):
@@ -202,7 +209,7 @@ class Example(RuleBasedStateMachine):
             flow=self.cast.flow,
             machine=type(self),
             found=True,
-            where=[place for place in (place_of(call),) if place],
+            where=[place for place in (law.where if law else "", place_of(call)) if place],
             script=self.script(law),
             timeline=list(chronicle(call.driver.journal.entries)) if call else [],
         )
@@ -221,6 +228,12 @@ class Example(RuleBasedStateMachine):
         if never:
             raise NeverTrue(f"{cls.__name__}.{never[0]} was true in none of {cls.so_far.coverage.examples} examples")
         cls.so_far.coverage.require(cls.require_edges)
+
+
+def _line_of(wrong: AssertionError) -> str:
+    """Give the line that did not hold, as it is written."""
+    lines = traceback.extract_tb(wrong.__traceback__)
+    return (lines[-1].line if lines else None) or "it does not hold"
 
 
 def _raise_first(broken: list[LawBroken]) -> None:

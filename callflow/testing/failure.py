@@ -6,7 +6,7 @@ import textwrap
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from attrs import field, frozen
+from attrs import evolve, field, frozen
 
 from callflow.errors import CallflowError
 from callflow.flow.flow import Flow
@@ -19,7 +19,9 @@ MOST_LINES = 25
 WIDTH = 110
 """Signs of a line."""
 
-_STEPS, _MOMENTS = 8, 8
+_STEPS = 10
+_PLACES = 3
+"""Lines that the call and the places have, at most."""
 
 
 @frozen(kw_only=True)
@@ -52,18 +54,18 @@ class Failure:
     def verdict_lines(self) -> list[str]:
         """Write what was broken, how, and where."""
         found = _fit([*textwrap.wrap(self.sentence, WIDTH)], 2) + _fit(textwrap.wrap(self.came, WIDTH - 2), 3, "  ")
-        return found + [f"  {place}" for place in self.where]
+        return found + [f"  {place}" for place in self.where[:_PLACES]]
 
     def lines(self) -> list[str]:
-        """Write all of it, in at most ``MOST_LINES``."""
+        """Write all of it, in at most ``MOST_LINES``: what happened has the room that is left."""
         found = self.verdict_lines()
+        last = [f"play it again: {self.command}"] if self.command else []
         if self.script is not None:
-            found += ["the call:", *_fit(render(self.script).splitlines(), _STEPS, "  ")]
+            found += ["the call:", *_fit(_what_matters(self.script), _STEPS, "  ")]
         if self.timeline:
-            found += ["what happened:", *_fit(self.timeline, _MOMENTS, "  ")]
-        if self.command:
-            found.append(f"play it again: {self.command}")
-        return found[:MOST_LINES]
+            room = MOST_LINES - len(found) - len(last) - 1
+            found += ["what happened:", *_fit(self.timeline, room, "  ")]
+        return found + last
 
 
 class CallFailed(AssertionError):
@@ -94,6 +96,13 @@ def _leaves(raised: BaseException) -> Iterator[BaseException]:
             yield from _leaves(one)
     else:
         yield raised
+
+
+def _what_matters(script: Script) -> list[str]:
+    """Write a script without what is told elsewhere or as usual; what plays the call again has all of it."""
+    header = evolve(script.header, flow=None, machine=None, law=None)
+    chosen = evolve(header, seed=header.seed or None, order=header.order or None)
+    return render(evolve(script, header=chosen)).splitlines()
 
 
 def _fit(lines: Sequence[str], room: int, indent: str = "") -> list[str]:

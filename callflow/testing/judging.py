@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -72,11 +73,20 @@ def place_of(task: CallTask | None) -> str:
 
 def place_of_state(state: type[State[Any]]) -> str:
     """Name a state with its file and line."""
+    return f"in state {state.__name__}{_line_of(state)}"
+
+
+def place_of_check(check: Callable[..., Any]) -> str:
+    """Name a property of somebody's own with its file and line."""
+    return f"property {check.__qualname__}{_line_of(check)}"
+
+
+def _line_of(source: type | Callable[..., Any]) -> str:
     try:
-        path, (_, line) = inspect.getsourcefile(state), inspect.getsourcelines(state)
+        path, (_, line) = inspect.getsourcefile(source), inspect.getsourcelines(source)
     except (OSError, TypeError):  # typed into an interpreter
-        return f"in state {state.__name__}"
-    return f"in state {state.__name__}, {shown(Path(path or ''))}:{line}"
+        return ""
+    return f", {shown(Path(path or ''))}:{line}"
 
 
 def shown(path: Path) -> str:

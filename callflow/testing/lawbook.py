@@ -50,6 +50,8 @@ class Lawful:
     rule: str
     """Number of the rule or law that it is: R1 to R40, L1 to L16, K1 to K9."""
     judge: Judge = field(repr=False)
+    where: str = ""
+    """Where a property of one's own stands: its name, its file and its line."""
 
 
 class LawBroken(CallflowError, AssertionError):

@@ -26,6 +26,7 @@ from callflow.testing.doubles import Doubles, steer
 from callflow.testing.judging import AT_ONCE, IN_VIRTUAL_TIME
 from callflow.testing.lawbook import Evidence, Lawful
 from callflow.testing.laws.law import Patience
+from callflow.testing.logged import logged
 from callflow.testing.recorded import recorded
 from callflow.testing.rules.rule import Limits
 from callflow.testing.seeding import task_order
@@ -87,6 +88,8 @@ class Rehearsal:
     witness: Witness = field(init=False)
     seconds: float = field(default=0.0, init=False)
     """Virtual seconds that the steps took."""
+    log: list[str] = field(init=False)
+    """What the code behind the flow has logged."""
     _now: float = field(default=0.0, init=False)
     _stepper: Stepper = field(init=False)
     _open: ExitStack = field(factory=ExitStack, init=False)
@@ -96,6 +99,7 @@ class Rehearsal:
             opening.enter_context(no_collection())
             opening.enter_context(task_order(self.header.order or 0))
             self.witness = opening.enter_context(witnessed())
+            self.log = opening.enter_context(logged())
             self.stage, self.deeds = self._set()
             self._stepper = Stepper(self.stage.open)
             opening.callback(self._stepper.close)
@@ -217,7 +221,7 @@ class Rehearsal:
     def all_seen(self) -> list[Seen[Any]]:
         """The same of every call, oldest first."""
         begun = ((call, call.start) for call in self.stage.calls if call.engine is not None)
-        return [Seen(call, self.deeds.phone_of(start.stream_sid)) for call, start in begun if start is not None]
+        return [Seen(call, self.deeds.phone_of(start.stream_sid), self.log) for call, start in begun if start]
 
     def over_since(self, told: int) -> Evidence:
         """Give what is known of the calls that are over, but for the first *told* of them: their stories alone."""

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Generic, TypeVar
 
+import trio
 from attrs import frozen
 
 from callflow.call.call import CallTask
@@ -13,6 +14,7 @@ from callflow.flow.facts import D
 from callflow.flow.state import State
 from callflow.line.telephone import Telephone
 from callflow.session.inputs import EndCause
+from callflow.testing.visits import longest_visit
 from callflow.wire.messages import Dtmf
 
 _COMPLETE = frozenset({"heard", "assumed"})
@@ -25,6 +27,8 @@ class Seen(Generic[D]):
 
     call: CallTask
     telephone: Telephone
+    log: Sequence[str] = ()
+    """What the code behind the flow has logged since the example began, at ``INFO`` or above: the messages alone."""
 
     @property
     def data(self) -> D:
@@ -46,12 +50,17 @@ class Seen(Generic[D]):
 
     def entered(self, state: type[State[Any]] | str) -> bool:
         """Say whether a state was entered at least once."""
-        return (state if isinstance(state, str) else state.__name__) in self.path
+        return _name(state) in self.path
 
     def took(self, state: str, handler: str, to: str) -> bool:
         """Say whether the call went along an edge, which is named by its states and what led there."""
         ways = (entry.details for entry in self._entries(Kind.STATE, "left"))
         return any((way["state"], way["by"], way["to"]) == (state, handler, to) for way in ways)
+
+    def left(self, state: type[State[Any]] | str) -> tuple[str, ...]:
+        """Give the names of the states that a state was left for, in order."""
+        moves = (entry.details for entry in self._entries(Kind.STATE, "left"))
+        return tuple(str(move["to"]) for move in moves if move["state"] == _name(state))
 
     def played(self, prompt: str, *, complete: bool = False) -> bool:
         """Say whether a prompt was played: begun, or with *complete* heard to its end.
@@ -68,10 +77,31 @@ class Seen(Generic[D]):
         return any(_is_about(entry, prompt) for entry in self._entries(Kind.PLAYBACK, "cut"))
 
     @property
+    def playing(self) -> str:
+        """What plays now: names of its prompts, with a blank between; empty if nothing does."""
+        playing = ""
+        for entry in self._entries(Kind.PLAYBACK, "queued", "resumed", "paused", *_OVER):
+            if entry.what in ("queued", "resumed"):
+                playing = str(entry.details["prompt"])
+            elif entry.details["prompt"] == playing:
+                playing = ""
+        return playing
+
+    @property
     def keys(self) -> str:
         """The keys that the caller pressed and the line carried, in order."""
         sent = (entry.message for entry in self.telephone.log if entry.side == "in")
         return "".join(message.digit for message in sent if isinstance(message, Dtmf))
+
+    def taken(self, state: type[State[Any]] | str) -> str:
+        """Give the keys that a state took, in order; each is ``•`` where they are secret."""
+        taken = (entry.details for entry in self._entries(Kind.KEY, "taken"))
+        return "".join(str(key["key"]) for key in taken if key["state"] == _name(state))
+
+    def longest_in(self, state: type[State[Any]] | str) -> float:
+        """Give the seconds of the longest visit to a state so far; the time without a line does not count."""
+        journal = self.call.driver.journal
+        return longest_visit(journal.entries, _name(state), trio.current_time() - (journal.began or 0.0))
 
     @property
     def ended(self) -> EndCause | None:
@@ -85,6 +115,10 @@ class Seen(Generic[D]):
 
     def _entries(self, kind: Kind, *what: str) -> Iterator[Entry]:
         return (entry for entry in self.call.driver.journal.entries if entry.kind is kind and entry.what in what)
+
+
+def _name(state: type[State[Any]] | str) -> str:
+    return state if isinstance(state, str) else state.__name__
 
 
 def _is_about(entry: Entry, prompt: str) -> bool:

@@ -17,6 +17,9 @@ from callflow.testing.reading import FRAME
 MOST_PLAYS = 400
 """Calls that are made to shorten one."""
 
+LONGEST_WAIT = 600.0
+"""Seconds that one step may wait which stands for several."""
+
 _CHANCES = ("order", "seed", "lag", "echoes", "network", "caller")
 """Lines of a header that a call may be able to do without."""
 
@@ -55,6 +58,7 @@ def _changes(script: Script) -> Iterator[Change]:
         for place in range(length - size, -1, -size):
             yield _without(place, size)
     yield from (_plain(name) for name in _CHANCES)
+    yield from (_one_wait(place) for place in range(1, length))
     for place in range(length):
         yield from (_with(place, make) for make in _PLAINER)
 
@@ -64,6 +68,20 @@ def _without(place: int, size: int) -> Change:
         kept, gone = script.steps[:place] + script.steps[place + size :], script.steps[place : place + size]
         begins = any(isinstance(step, Ring) for step in gone)
         return evolve(script, steps=kept) if kept and gone and not begins else script
+
+    return change
+
+
+def _one_wait(place: int) -> Change:
+    """Wait once for as long as two steps one after another do."""
+
+    def change(script: Script) -> Script:
+        match script.steps[place - 1 : place + 1]:
+            case (Wait() as first, Wait() as second) if first.seconds + second.seconds <= LONGEST_WAIT:
+                both = Wait(seconds=round(first.seconds + second.seconds, 2))
+                return evolve(script, steps=(*script.steps[: place - 1], both, *script.steps[place + 1 :]))
+            case _:
+                return script
 
     return change
 

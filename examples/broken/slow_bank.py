@@ -14,7 +14,7 @@ class Bank:
     """Stands for a bank that answers at once."""
 
     async def balance(self, number: str) -> int:
-        """Give a balance in rupees."""
+        """Give a balance in rupees, or raise ``ConnectionError``."""
         await trio.sleep(0.2)
         return 0
 
@@ -25,8 +25,11 @@ class Welcome(Say[None], prompt="welcome.wav"):
 
 
 class LookUp(State[None], timeout=600.0):
-    async def run(self, call: C) -> Balance:
-        await call.get(Bank).balance(call.caller)
+    async def run(self, call: C) -> Balance | Slow:
+        try:
+            await call.get(Bank).balance(call.caller)
+        except ConnectionError:
+            return Slow()
         return Balance()
 
     def on_timeout(self, call: C) -> Slow:

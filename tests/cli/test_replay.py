@@ -38,7 +38,7 @@ def test_a_call_that_is_mended_is_told_with_its_timeline_and_its_law(
         [
             "   0.10  Choice entered",
             "   0.10  plays menu.wav",
-            "   0.20  menu.wav cut after 3.0 s",
+            "   0.20  menu.wav cut",
             "   0.20  key 1",
             "   0.20  Bye entered",
             "   0.20  plays bye.wav",

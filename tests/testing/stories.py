@@ -60,6 +60,10 @@ class Think(State[None], timeout=5.0):
         await trio.sleep(1)
         return Choose()
 
+    @key("*")
+    def stop(self, call: C) -> Bye:
+        return Bye()
+
     def on_timeout(self, call: C) -> Bye:
         return Bye()
 
@@ -114,6 +118,10 @@ def queued(at: float, prompt: str, barge_in: str = "dtmf") -> Line:
 
 
 def fate(at: float, prompt: str, what: str = "heard") -> Line:
+    return at, Kind.PLAYBACK, what, {"prompt": prompt}
+
+
+def pause(at: float, prompt: str, what: str = "paused") -> Line:
     return at, Kind.PLAYBACK, what, {"prompt": prompt}
 
 

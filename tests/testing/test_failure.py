@@ -31,13 +31,40 @@ def test_it_never_takes_more_lines_and_always_says_how_to_play_it_again(failure:
 
 
 def test_what_is_too_long_loses_its_middle() -> None:
-    failure = Failure(sentence="a law", came="was broken", timeline=[f"{n}.0  = Menu" for n in range(20)])
+    failure = Failure(sentence="a law", came="was broken", timeline=[f"{n}.0  = Menu" for n in range(30)])
 
     assert failure.lines()[3:] == [
-        *[f"  {n}.0  = Menu" for n in range(4)],
-        "  … 13 more",
-        *[f"  {n}.0  = Menu" for n in range(17, 20)],
+        *[f"  {n}.0  = Menu" for n in range(11)],
+        "  … 9 more",
+        *[f"  {n}.0  = Menu" for n in range(20, 30)],
     ]
+
+
+FULL = Failure(
+    sentence="a law " * 80,
+    came="was broken " * 80,
+    where=["a line"] * 5,
+    script=parse("keys 1\n" * 30),
+    timeline=[f"{n}.0  = Menu" for n in range(90)],
+    command="callflow replay calls/one.call",
+)
+
+
+def test_the_longest_has_all_its_parts() -> None:
+    lines = FULL.lines()
+    heads = [line for line in lines if line.endswith(":") or line.startswith("play")]
+
+    assert (len(lines), heads) == (
+        MOST_LINES,
+        ["the call:", "what happened:", "play it again: callflow replay calls/one.call"],
+    )
+
+
+def test_what_is_usual_or_told_elsewhere_is_left_out_of_the_call() -> None:
+    header = "seed 0\nlag 0.4s\nflow line.py:line\nmachine test_line.py:Line\nlaw a-law\norder 3\n"
+    failure = Failure(sentence="a law", came="was broken", script=parse(f"{header}ring\nkeys 1\n"))
+
+    assert failure.lines()[2:] == ["the call:", "  lag 0.4s", "  order 3", "  ring", "  keys 1"]
 
 
 def test_it_is_an_assertion_s_text() -> None:

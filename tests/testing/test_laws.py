@@ -26,6 +26,7 @@ from tests.testing.stories import (
     link,
     moved,
     over,
+    pause,
     pressed,
     queued,
     resumed,
@@ -36,6 +37,7 @@ from tests.testing.stories import (
     typed,
 )
 
+HELD_7: list[Line] = [pressed(2.1), typed(2.1, "held")]
 CUT: list[Line] = [
     pressed(1.2),
     (1.2, Kind.PLAYBACK, "barge-in", {"prompt": "menu.wav", "by": "key"}),
@@ -44,6 +46,7 @@ CUT: list[Line] = [
 ASKING: list[Line] = [*CHOOSE, queued(1.0, "menu.wav")]
 PROTECTED: list[Line] = [*CHOOSE, queued(1.0, "menu.wav", "")]
 PIN: list[Line] = [*CHOOSE, pressed(2.0), taken(2.0, "1"), *moved(2.0, "Choose", "pin", "Pin", 3)]
+VOICE_OVER: list[Line] = [pause(1.5, "menu.wav"), queued(1.5, "again.wav"), fate(2.5, "again.wav")]
 BACK: list[Line] = [returned(2.4, "Think", 3, "Choose"), left(2.4, "Think", "run", "Choose"), entered(2.4, "Choose", 4)]
 STAYED: list[Line] = [
     *CHOOSE,
@@ -103,12 +106,15 @@ GOOD: dict[str, list[tuple[int, Story]]] = {
                 ended(9),
             ),
         ),
+        (6, story(*ASKING, *VOICE_OVER, pause(2.5, "menu.wav", "resumed"), fate(4, "menu.wav"), *END)),
+        (5, story(*ASKING, *VOICE_OVER, fate(2.5, "menu.wav", "cut"), *END)),
     ],
     "L8": [
         (2, story(*CHOOSE, pressed(1.1), pressed(1.2), taken(1.1, "1"), taken(1.2, "2"), *END, keys="12")),
         (2, story(*PROTECTED, pressed(1.1), typed(1.1, "held"), fate(2, "menu.wav"), taken(2, "3"), *END, keys="3")),
         (3, story(*CHOOSE, *[pressed(1.1)] * 2, *[typed(1.1, "held")] * 2, typed(1.2, "dropped", count=2), *END)),
         (1, story(*CHOOSE, pressed(1.1), typed(1.1, "late terminator"), *END)),
+        (3, story(*THINK, *HELD_7, pressed(2.2), taken(2.2, "*", "Think"), *TOLD, keys="27*")),
     ],
     "L9": [(2, story(*THINK, *TOLD)), (1, story(*CHOOSE, *END))],
     "L10": [(2, story(*CHOOSE, error(2, where="Choose.wait"), over(2, "app_error"), ended(2)))],
@@ -254,10 +260,27 @@ BAD: list[tuple[str, str, Story]] = [
         story(*PROTECTED, pressed(1.2), taken(1.2, "3"), fate(2, "menu.wav"), *END),
     ),
     ("L7", "menu.wav never had a fate", story(*ASKING, *END)),
+    ("L7", "menu.wav never had a fate", story(*ASKING, *VOICE_OVER, *END)),
+    (
+        "L7",
+        "menu.wav began while again.wav played",
+        story(*ASKING, *VOICE_OVER[:2], pause(2, "menu.wav", "resumed"), fate(3, "menu.wav"), *END),
+    ),
+    ("L7", "again.wav pauses, and did not play", story(*ASKING, pause(2, "again.wav"), fate(3, "menu.wav"), *END)),
+    (
+        "L7",
+        "again.wav goes on, and did not pause",
+        story(*ASKING, pause(2, "again.wav", "resumed"), fate(3, "menu.wav"), *END),
+    ),
     (
         "L8",
         "key 2 was taken, and the oldest was 1",
         story(*CHOOSE, pressed(1.1), pressed(1.2), taken(1.2, "2"), *END, keys="12"),
+    ),
+    (
+        "L8",
+        "key 2 was taken, and the oldest was 3",
+        story(*CHOOSE, pressed(1.1), typed(1.1, "held"), pressed(1.2), taken(1.2, "2"), *END, keys="32"),
     ),
     ("L8", "a key was taken that nobody pressed", story(*CHOOSE, pressed(1.1), taken(1.1, "3"), taken(1.1, "3"), *END)),
     ("L8", "2 keys were dropped, and there were 1", story(*CHOOSE, pressed(1.1), typed(1.1, "dropped", count=2), *END)),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 import trio
 from hypothesis import Phase, settings
@@ -153,11 +155,27 @@ class NeverThinks(Forgiving):
         assert not seen.entered(Think), "it thinks"
 
 
+class NeverRings(Forgiving):
+    @always
+    def it_never_chooses(self, seen: Seen[None]) -> None:
+        assert not seen.entered(Choose)
+
+
 def test_a_property_of_ones_own_is_named_when_it_breaks() -> None:
     with pytest.raises(CallFailed, match=r"^it-never-thinks: No call gets to Think\.\n  it thinks, at"):
         hunt(NeverThinks, drawn())
 
     assert found(NeverThinks)[-2:] == ["ring", "keys 1"]
+
+
+def test_a_property_of_ones_own_is_shown_with_its_place_and_the_line_that_does_not_hold() -> None:
+    with pytest.raises(CallFailed) as raised:
+        hunt(NeverRings, drawn())
+
+    lines = str(raised.value).splitlines()
+    assert lines[0] == "it-never-chooses: it never chooses"
+    assert lines[1].startswith("  assert not ")
+    assert re.match(r"  property NeverRings.it_never_chooses, tests/testing/test_machine.py:\d+$", lines[2])
 
 
 class EndsBadly(Forgiving):

@@ -61,7 +61,7 @@ def test_a_call_that_breaks_the_flow_fails_in_few_lines(pytester: pytest.Pyteste
             "  Choice.one: LookupError, at 0.20 s",
             "  in state Choice, *line.py:4",
             "the call:",
-            "  law L10",
+            "  lag 0.05s",
             "what happened:",
             "play it again: callflow replay *calls/one.call",
             "FAILED  calls/one.call (it once broke L10)",

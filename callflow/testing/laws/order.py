@@ -69,7 +69,7 @@ def late_results_are_dropped(story: Story, patience: Patience) -> Iterator[Case]
 @law("L4", reads="timer due; keys pressed and what became of them, run returned")
 def the_mailbox_before_deadlines(story: Story, patience: Patience) -> Iterator[Case]:
     """What came before a deadline is handled before it, at the same instant too."""
-    book, result = KeyBook(), ""
+    book, result = KeyBook(story), ""
     for entry in story.entries:
         if is_state(entry, "entered", "left", "stayed"):
             result = ""

@@ -4,38 +4,93 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from attrs import define, field
+
 from callflow.call.journal import Entry, Kind
 from callflow.flow.playback import CUT_BY_KEY, CUT_BY_SPEECH
 from callflow.testing.laws.law import Patience, Story, case, is_fate, is_key, is_over, is_state, law, text
 from callflow.testing.rules.rule import Case
 
 
-@law("L7", reads="queued, barge-in and fates of playbacks; entered, keys taken")
+@define
+class Sounds:
+    """Follows playbacks from their beginning to their fate. One sounds at a time; others may pause."""
+
+    playing: Entry | None = None
+    cut: bool = False
+    """Whether the caller has cut the one that sounds."""
+    paused: list[Entry] = field(factory=list)
+
+    def begin(self, entry: Entry) -> str:
+        """One begins, or goes on; say what is wrong with that."""
+        wrong = "" if self.playing is None else f"{_name(entry)} began while {_name(self.playing)} played"
+        self.playing, self.cut = entry, False
+        return wrong
+
+    def pause(self, entry: Entry) -> str:
+        if not self._is_playing(entry):
+            return f"{_name(entry)} pauses, and did not play"
+        self._set_aside()
+        return ""
+
+    def go_on(self, entry: Entry) -> str:
+        own = self._take_paused(entry)
+        return f"{_name(entry)} goes on, and did not pause" if own is None else self.begin(own)
+
+    def end(self, entry: Entry) -> str:
+        """One has its fate."""
+        if self._is_playing(entry):
+            wrong = _wrong_fate(entry, cut=self.cut)
+            self.playing, self.cut = None, False
+            return wrong
+        return f"{_name(entry)} has a fate again" if self._take_paused(entry) is None else ""
+
+    @property
+    def all(self) -> list[Entry]:
+        """Those without a fate."""
+        return [*self.paused, *([] if self.playing is None else [self.playing])]
+
+    def _is_playing(self, entry: Entry) -> bool:
+        return self.playing is not None and _name(self.playing) == _name(entry)
+
+    def _set_aside(self) -> None:
+        assert self.playing is not None
+        self.paused.append(self.playing)
+        self.playing, self.cut = None, False
+
+    def _take_paused(self, entry: Entry) -> Entry | None:
+        own = next((each for each in self.paused if _name(each) == _name(entry)), None)
+        if own is not None:
+            self.paused.remove(own)
+        return own
+
+
+@law("L7", reads="queued, pauses, barge-in and fates of playbacks; entered, keys taken")
 def playback_belongs_to_its_state(story: Story, patience: Patience) -> Iterator[Case]:
     """A playback has one fate, before its state is left for the next; a key that cuts it is delivered after that."""
-    playing: Entry | None = None
-    cut = False
+    sounds = Sounds()
     for entry in story.entries:
         match entry:
             case Entry(kind=Kind.PLAYBACK, what="queued"):
-                yield case(entry, "" if playing is None else f"{_name(entry)} began while {_name(playing)} played")
-                playing, cut = entry, False
+                yield case(entry, sounds.begin(entry))
+            case Entry(kind=Kind.PLAYBACK, what="paused"):
+                yield case(entry, sounds.pause(entry))
+            case Entry(kind=Kind.PLAYBACK, what="resumed"):
+                yield case(entry, sounds.go_on(entry))
             case Entry(kind=Kind.PLAYBACK, what="barge-in"):
-                cut = True
-                yield case(entry, _wrong_barge_in(entry, playing))
+                sounds.cut = True
+                yield case(entry, _wrong_barge_in(entry, sounds.playing))
             case Entry(kind=Kind.PLAYBACK) if is_fate(entry):
-                own = playing is not None and _name(playing) == _name(entry)
-                yield case(entry, _wrong_fate(entry, cut=cut) if own else f"{_name(entry)} has a fate again")
-                playing, cut = (None, False) if own else (playing, cut)
-            case _ if playing is not None and is_state(entry, "entered"):
-                yield case(entry, f"{_name(playing)} still plays in {text(entry, 'state')}")
-                playing = None
-            case _ if playing is not None and is_key(entry, "taken"):
-                yield case(entry, _wrong_key(playing, cut=cut))
+                yield case(entry, sounds.end(entry))
+            case _ if sounds.all and is_state(entry, "entered"):
+                yield case(entry, f"{_name(sounds.all[-1])} still plays in {text(entry, 'state')}")
+                sounds = Sounds()
+            case _ if sounds.playing is not None and is_key(entry, "taken"):
+                yield case(entry, _wrong_key(sounds.playing, cut=sounds.cut))
             case _:
                 pass
-    if playing is not None and story.entries and any(map(is_over, story.entries)):
-        yield case(playing, f"{_name(playing)} never had a fate")
+    if story.entries and any(map(is_over, story.entries)):
+        yield from (case(each, f"{_name(each)} never had a fate") for each in sounds.all)
 
 
 def _name(entry: Entry) -> str:

@@ -14,7 +14,7 @@ class Agents:
     """Stands for those who might take the call, on an evening on which nobody comes."""
 
     async def next_free(self) -> bool:
-        """Wait for somebody; False when nobody will be free today."""
+        """Wait for somebody; False when nobody will be free today. May raise ``ConnectionError``."""
         await trio.sleep(3.0)
         return False
 
@@ -22,8 +22,11 @@ class Agents:
 class Hold(State[None], timeout=300.0):
     async def run(self, call: C) -> Connect | Over:
         music = call.start("music.wav", loop=True)
-        if await call.get(Agents).next_free():
-            return Connect()
+        try:
+            if await call.get(Agents).next_free():
+                return Connect()
+        except ConnectionError:
+            pass  # then nobody comes either
         music.stop()
         await call.play("nobody_free.wav")
         return Over()

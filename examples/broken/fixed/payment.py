@@ -16,6 +16,11 @@ class Order:
     stopped: bool = False
     paid: bool = False
 
+    def stop(self) -> bool:
+        """Stop the payment, and say whether that was in time."""
+        self.stopped = not self.paid
+        return self.stopped
+
 
 C = Call[Order]
 
@@ -24,15 +29,10 @@ class Till:
     """Stands for a till whose answers take longer than the payments."""
 
     async def pay(self, order: Order) -> None:
-        """Make a payment, and wait for the answer."""
+        """Make a payment unless it is stopped, and wait for the answer; may raise ``ConnectionError``."""
         await trio.sleep(0.5)
         order.paid = not order.stopped
         await trio.sleep(2.5)
-
-    def stop(self, order: Order) -> bool:
-        """Stop a payment, and say whether that was in time."""
-        order.stopped = not order.paid
-        return order.stopped
 
 
 class Bye(Hangup[Order], prompt="goodbye.wav"):
@@ -48,13 +48,16 @@ class Sure(Confirm[Order], prompt="menu_again.wav", failed=Bye):
 
 
 class Pay(State[Order], timeout=10.0):
-    async def run(self, call: C) -> Paid:
-        await call.get(Till).pay(call.data)
+    async def run(self, call: C) -> Paid | Slow:
+        try:
+            await call.get(Till).pay(call.data)
+        except ConnectionError:
+            return Slow()
         return Paid()
 
     @key("*")
     def stop(self, call: C) -> Bye | None:
-        return Bye() if call.get(Till).stop(call.data) else None
+        return Bye() if call.data.stop() else None
 
     def on_timeout(self, call: C) -> Slow:
         return Slow()

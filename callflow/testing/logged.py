@@ -1,0 +1,43 @@
+"""What the code behind a flow writes into the log, kept for properties that are about it."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+OWN = "callflow"
+"""The library's logger."""
+
+SILENT = logging.CRITICAL + 1
+
+
+class _Keeper(logging.Handler):
+    def __init__(self) -> None:
+        super().__init__(logging.INFO)
+        self.messages: list[str] = []
+        self.addFilter(lambda record: record.name.partition(".")[0] != OWN)
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Keep the message; what is beside it, such as the id of a call, is made by chance."""
+        self.messages.append(record.getMessage())
+
+
+@contextmanager
+def logged() -> Iterator[list[str]]:
+    """Keep every message of ``INFO`` or above until the end of the block, as a server in production would show it.
+
+    The library itself is silent meanwhile: of a thousand calls with all that can go wrong nobody reads the log, and the
+    journal of the one that matters has it all.
+    """
+    root, own, keeper = logging.getLogger(), logging.getLogger(OWN), _Keeper()
+    levels = root.level, own.level
+    own.setLevel(SILENT)
+    root.setLevel(min(root.level or logging.INFO, logging.INFO))
+    root.addHandler(keeper)
+    try:
+        yield keeper.messages
+    finally:
+        root.removeHandler(keeper)
+        root.setLevel(levels[0])
+        own.setLevel(levels[1])
