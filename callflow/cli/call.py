@@ -336,7 +336,7 @@ class _Call:
         """Play the script; None if Ctrl-C ended it, and then the caller has not hung up yet."""
         result = None
         recogniser = Recogniser(self.order.prompts, self.phone.form)
-        around = Surroundings(feed=self.feed, passthru=self._passthru_after, watch=self._watch)
+        around = Surroundings(feed=self.feed, passthru=self._passthru_after, announce=self._announce, watch=self._watch)
         async with trio.open_nursery() as nursery:
             await nursery.start(_cancel_on_interrupt, nursery.cancel_scope)
             nursery.start_soon(self._follow_states)
@@ -359,6 +359,9 @@ class _Call:
 
     async def _passthru_after(self, branch: str | None) -> int:
         return await _passthru(self.order, self.dial, self.phone, branch)
+
+    async def _announce(self) -> int:
+        return await _passthru(self.order, self.dial, None)
 
     def _watch(self, conversation: Conversation) -> None:
         self.conversation = conversation

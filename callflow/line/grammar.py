@@ -13,7 +13,7 @@ from typing import Any, Protocol, TypeVar
 
 from attrs import frozen
 
-from callflow.line.oddities import Oddity
+from callflow.line.oddities import BEGINNINGS, STEPS
 from callflow.line.profile import BREAKABLE
 from callflow.line.steps import (
     CALLED,
@@ -142,17 +142,17 @@ class _Text:
 class _Kind:
     attribute: str
     form: str
-    kinds: type[enum.Enum]
+    kinds: Mapping[str, enum.Enum]
 
     def read(self, words: Words) -> Mapping[str, Any]:
         text = words.take(self.form)
-        known = _members(self.kinds)
-        if text not in known:
-            raise words.error(f"{text!r} is no {self.form}; there are {', '.join(known)}")
-        return {self.attribute: known[text]}
+        if text not in self.kinds:
+            raise words.error(f"{text!r} is no {self.form}; there are {', '.join(self.kinds)}")
+        return {self.attribute: self.kinds[text]}
 
     def write(self, step: Step | Header) -> Sequence[str]:
-        return [getattr(step, self.attribute).value]
+        value = getattr(step, self.attribute)
+        return [] if value is None else [value.value]
 
 
 @frozen
@@ -260,6 +260,7 @@ HEADER: Mapping[str, Slot] = {
     "coding": _Choice("coding", _members(Coding), needed=True),
     "oneway": _Choice("one_way", {"yes": True, "no": False}, needed=True),
     "breaks": _Rules(),
+    "begins": _Kind("begins", "BEGINNING", BEGINNINGS),
     "param": _Parameter(),
     "flow": _Text("flow", "FLOW", r".+", "ivr.py:bank_ivr"),
     "machine": _Text("machine", "MACHINE", r".+", "test_ivr.py:BankLine"),
@@ -283,7 +284,7 @@ GRAMMAR: Mapping[str, tuple[type[Step], Sequence[Slot]]] = {
     "reconnect": (Reconnect, ()),
     "takeover": (TakeOver, ()),
     "deaf": (Deafen, ()),
-    "odd": (SendOdd, (_Kind("oddity", "ODDITY", Oddity),)),
+    "odd": (SendOdd, (_Kind("oddity", "ODDITY", STEPS),)),
     "service": (
         Service,
         (_Text("name", "SERVICE", r"[^\W\d]\w*", "Bank"), _Choice("way", _members(ServiceWay), needed=True)),

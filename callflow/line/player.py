@@ -24,7 +24,7 @@ from callflow.line.dialling import alone
 from callflow.line.ear import LINE_DELAY, Ear, Feed, Phone
 from callflow.line.heard import JOINT, HeardPrompt, utterances
 from callflow.line.matching import Matcher
-from callflow.line.oddities import write
+from callflow.line.oddities import Oddity, Place
 from callflow.line.playout import SAME
 from callflow.line.recognise import PAUSE, Recogniser
 from callflow.line.recording import KeyTone, read_wav
@@ -69,6 +69,7 @@ _PLAIN = {"A": 200, "B": 302}
 
 _ENDERS = {Ender.FLOW: "server", Ender.CALLER: "caller"}
 _CLOSED_IN_ORDER = 1000
+_NO_PASSTHRU = "there is no Passthru on this line"
 
 
 @frozen(kw_only=True)
@@ -82,6 +83,8 @@ class Surroundings:
 
     It is given the branch that the URL asks for, or None, and raises ``NotAnswered`` where there is no answer.
     """
+    announce: Callable[[], Awaitable[int]] | None = None
+    """Sends the Passthru that comes before a stream; without it ``odd passthru-late`` does not hold."""
     watch: Callable[[Conversation], None] = lambda conversation: None
     """Called with the conversation when it may have grown, and once at the end. Must not wait or raise."""
 
@@ -308,7 +311,20 @@ class Player:
             if isinstance(step, Deafen):
                 self.phone.go_deaf()
                 return ""
-            return await self._do(self.phone.send_raw(write(step.oddity, self.phone.stream_sid)))
+            if step.oddity.place is Place.APPLET:
+                return await self._announce(step.oddity)
+            return await self._do(self.phone.send_odd(step.oddity))
+
+    async def _announce(self, oddity: Oddity) -> str:
+        """Have Exotel ask the Passthru that comes before a stream, though the stream is on."""
+        if self.surroundings.announce is None:
+            return _NO_PASSTHRU
+        try:
+            for _ in range(2 if oddity is Oddity.PASSTHRU_AGAIN else 1):
+                await self.surroundings.announce()
+        except NotAnswered as silent:
+            return str(silent)
+        return ""
 
     @contextlib.contextmanager
     def _doing(self, deed: Deed) -> Iterator[Deed]:
@@ -408,7 +424,7 @@ class Player:
 
     async def _branch(self, step: Branch) -> str:
         if self.surroundings.passthru is None:
-            return "there is no Passthru on this line"
+            return _NO_PASSTHRU
         try:
             status = await self.surroundings.passthru(None if step.name in _PLAIN else step.name)
         except NotAnswered as silent:

@@ -10,6 +10,7 @@ from collections import deque
 
 from attrs import define, frozen
 
+from callflow.line.oddities import Oddity
 from callflow.line.profile import CONFORMANT, Profile
 from callflow.wire.audio import BLOCK, AudioFormat
 
@@ -90,6 +91,8 @@ class Playout:
         self.queued_bytes = 0
         self.heard_bytes = 0
         self.cleared_bytes = 0
+        self.next_echo: Oddity | None = None
+        """What becomes of the next mark that is due: it comes late, or never."""
         self._profile = profile
         self._waiting: deque[bytes] = deque()
         self._playing: _Playing | None = None
@@ -234,7 +237,12 @@ class Playout:
             self._pick_up(playing.ends_at)
 
     def _echo(self, at: float) -> None:
-        pending = self._marks.popleft()
-        self._facts.append(MarkDue(at, pending.name, pending.cleared))
+        pending, oddity, self.next_echo = self._marks[0], self.next_echo, None
+        if oddity is Oddity.LATE_MARK:
+            pending.due_at = at + self._profile.late_by
+            return
+        self._marks.popleft()
+        if oddity is not Oddity.LOST_MARK:
+            self._facts.append(MarkDue(at, pending.name, pending.cleared))
         if self._marks:  # never before an earlier one
             self._marks[0].due_at = max(self._marks[0].due_at, at)

@@ -11,6 +11,7 @@ from typing import Literal
 
 from attrs import field, frozen, validators
 
+from callflow.line.oddities import Oddity, Place
 from callflow.wire.audio import RATES, AudioFormat, Coding
 from callflow.wire.messages import MediaFormat
 
@@ -36,7 +37,7 @@ class Profile:
     )
     """When marks come back whose audio a ``clear`` threw away. Not documented: a server must live with all (D25)."""
     late_by: float = field(default=1.0, validator=validators.ge(0))
-    """Seconds from the ``clear`` to such an echo where it is ``late``."""
+    """Seconds from the ``clear`` to such an echo where it is ``late``; the same for any single mark that is."""
     frame_seconds: float = field(default=0.020, validator=validators.gt(0))
     """Length of one inbound ``media``; real calls have 20 ms, some pages say 100 ms (D16)."""
     counters_as: Counters = field(default="str", validator=validators.in_(("str", "int", "absent")))
@@ -65,6 +66,14 @@ class Profile:
         default=frozenset(), converter=_names, validator=validators.deep_iterable(validators.in_(BREAKABLE))
     )
     """Names of the rules that are broken on purpose, at drawn moments."""
+
+    begins: Oddity | None = field(default=None)
+    """What is odd about how its streams begin."""
+
+    @begins.validator
+    def _check_begins(self, attribute: object, begins: Oddity | None) -> None:
+        if begins is not None and begins.place is not Place.BEGINNING:
+            raise ValueError(f"begins is how a stream begins, which {begins.value} is not")
 
     @property
     def form(self) -> AudioFormat:

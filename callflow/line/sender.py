@@ -10,8 +10,9 @@ from random import Random
 import msgspec
 from attrs import evolve
 
+from callflow.line.oddities import Oddity, bare
 from callflow.line.profile import CONFORMANT, Profile
-from callflow.wire.exotel import encode
+from callflow.wire.exotel import encode, stop_reason
 from callflow.wire.messages import Connected, Dtmf, Mark, Media, Message, Start, Stop
 
 _ODDS = 8
@@ -38,46 +39,70 @@ class Sender:
         self._random = random or Random(0)
         self._sequence = 0
         self._chunk = 0
+        self.next_echo: Oddity | None = None
+        """What is odd about the next echo of a mark: it comes twice, or behind the one after it."""
         self._marks_kept: list[str] = []  # echoes held back so that a later one overtakes them (R9)
         self._strict = profile.spelling == "snake" and profile.counters_as != "int"
 
     def connected(self) -> list[str]:
-        text = self._write(Connected())
+        if self._profile.begins is Oddity.NO_CONNECTED:
+            return []
+        text = self.write(Connected())
         return self._random.choice(([], [text, text])) if self._breaks("R1") else [text]
 
     def start(self) -> list[str]:
-        early = self._breaks("R2") and self._random.random() < 0.5
-        before = [encode(Media(payload=self._silence(), stream_sid=self._start.stream_sid))] if early else []
-        texts = [*before, self._write_start()]
-        return [*texts, self._write_start()] if self._breaks("R2") and not early else texts
+        early, twice = self._begins(Oddity.EARLY_MEDIA), self._begins(Oddity.START_TWICE)
+        if self._breaks("R2"):
+            early = self._random.random() < 0.5
+            twice = not early
+        before = [self.write(Media(payload=self._silence(), stream_sid=self._start.stream_sid))] if early else []
+        return [*before, *(self._write_start() for _ in range(1 + twice))]
 
     def media(self, payload: bytes, at: float) -> list[str]:
         """Write the next piece of the caller's audio, which ended *at* seconds after the stream began."""
         if self._errs("R7"):
             return [self._write_broken_media(payload, at)]
-        return [self._write(self._media(payload, at))]
+        return [self.write(self._media(payload, at))]
 
     def dtmf(self, digit: str, held: float) -> list[str]:
         """Write a key press; *held* is how long, in seconds. A one-way stream tells of none (R13)."""
         if self._profile.one_way and not self._breaks("R13"):
             return []
-        return [self._write(Dtmf(digit=digit, duration=held, stream_sid=self._sid(), sequence_number=self._number()))]
+        return [self.write(Dtmf(digit=digit, duration=held, stream_sid=self._sid(), sequence_number=self._number()))]
 
     def mark(self, name: str) -> list[str]:
-        """Write the echo of a mark."""
-        names = self._disorder(name) if self._breaks("R9") else [name]
+        """Write the echo of a mark, or what the oddity of this echo makes of it."""
+        oddity, self.next_echo = self.next_echo, None
+        match oddity:
+            case Oddity.MARK_AGAIN:
+                names = [name, name]
+            case Oddity.MARKS_SWAPPED:
+                self._marks_kept.append(name)
+                return []
+            case _ if self._breaks("R9"):
+                names = self._disorder(name)
+            case _:
+                names = [name, *self._marks_kept]
+                self._marks_kept.clear()
         if self._breaks("R8"):
             names.append(f"never-sent-{self._random.getrandbits(32):08x}")
-        return [self._write(Mark(name=each, stream_sid=self._sid(), sequence_number=self._number())) for each in names]
+        return [self.write(Mark(name=each, stream_sid=self._sid(), sequence_number=self._number())) for each in names]
 
-    def stop(self) -> list[str]:
-        texts = [self._write_stop()]
+    def stop(self, *, again: bool = False) -> list[str]:
+        """Write the ``stop``; twice where *again* says so."""
+        texts = [self._write_stop() for _ in range(1 + again)]
         if self._breaks("R11"):
-            texts += [self._write_stop(), self._write(self._media(self._silence(), self._chunk * 0.02))]
+            texts += [self._write_stop(), self.write(self._media(self._silence(), self._chunk * 0.02))]
         return texts
 
+    def _begins(self, oddity: Oddity) -> bool:
+        return self._profile.begins is oddity
+
     def _write_start(self) -> str:
-        return self._write(evolve(self._start, sequence_number=self._number()))
+        if self._begins(Oddity.BARE_START):
+            self._number()
+            return self.write_bare(self._start)
+        return self.write(evolve(self._start, sequence_number=self._number()))
 
     def _write_stop(self) -> str:
         ids = self._start
@@ -85,10 +110,11 @@ class Sender:
             stream_sid=self._sid(),
             call_sid=ids.call_sid,
             account_sid=ids.account_sid,
+            reason=stop_reason(self._profile.stop_text),
             text=self._profile.stop_text,
             sequence_number=self._number(),
         )
-        return self._write(stop)
+        return self.write(stop)
 
     def _media(self, payload: bytes, at: float) -> Media:
         number = self._number()
@@ -139,16 +165,23 @@ class Sender:
 
     def _write_broken_media(self, payload: bytes, at: float) -> str:
         if self._random.random() < 0.5:
-            return self._write(self._media(payload[:-1], at))
-        return self._write(self._media(payload, at)).replace('"payload":"', '"payload":"!', 1)
+            return self.write(self._media(payload[:-1], at))
+        return self.write(self._media(payload, at)).replace('"payload":"', '"payload":"!', 1)
 
     # Spelling.
 
-    def _write(self, message: Message) -> str:
-        text = encode(message)
+    def write(self, message: Message) -> str:
+        """Write any message as the profile spells it; it is not counted."""
+        return self._spelled(encode(message))
+
+    def _spelled(self, text: str) -> str:
         if self._strict:
             return text
         return msgspec.json.encode(self._respelled(msgspec.json.decode(text, type=dict[str, object]))).decode()
+
+    def write_bare(self, start: Start) -> str:
+        """Write a ``start`` without anything that it can do without."""
+        return self._spelled(bare(start))
 
     def _respelled(self, members: dict[str, object]) -> dict[str, object]:
         return {self._name(key): self._value(key, value) for key, value in members.items()}

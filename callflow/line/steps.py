@@ -180,7 +180,7 @@ class Deafen:
 
 @frozen(kw_only=True)
 class SendOdd:
-    """``odd KIND``: a message is sent that should not be, or that Exotel's pages disagree about."""
+    """``odd KIND``: something is done that should not be, or that Exotel's pages disagree about."""
 
     oddity: Oddity
     line: int = _line()
@@ -256,6 +256,8 @@ class Header:
     """A Stream applet in place of a Voicebot."""
     breaks: frozenset[str] = frozenset()
     """Ordering rules that this Exotel breaks on purpose, such as ``R4``."""
+    begins: Oddity | None = None
+    """What is odd about how each stream of the call begins."""
     parameters: Mapping[str, str] = Factory(dict)
     flow: str | None = None
     """What was called, as on the command line: ``file.py:name``. For scripts that bring their flow along."""
@@ -277,6 +279,7 @@ class Header:
             encoding=_ENCODINGS[self.coding],
             one_way=self.one_way,
             breaks=self.breaks,
+            begins=self.begins,
         )
 
 

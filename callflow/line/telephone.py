@@ -24,6 +24,7 @@ from trio_websocket import ConnectionClosed
 from callflow.errors import CallEnded, MalformedMessage
 from callflow.line.applets import EndedBy, StreamRecord
 from callflow.line.dialling import Dial, Link, Upgrade, alone, connect, with_query
+from callflow.line.oddities import Oddity, Place, write
 from callflow.line.playout import SAME, MarkDue, Playout, Segment
 from callflow.line.profile import CONFORMANT, Profile
 from callflow.line.sender import Sender
@@ -198,6 +199,31 @@ class Telephone:
         self._post([content])
         await self._posted()
 
+    async def send_odd(self, oddity: Oddity) -> None:
+        """Do what Exotel should not do: now, with the next mark that is due, or as the end of the call.
+
+        Raises:
+            CallEnded: The call is over.
+            ValueError: It is nothing that a stream can do while it is on.
+
+        Cancellation:
+            It may be done or not, but not in part.
+        """
+        self._check_live("send_odd")
+        match oddity:
+            case Oddity.LATE_MARK | Oddity.LOST_MARK:
+                self.playout.next_echo = oddity
+            case Oddity.MARK_AGAIN | Oddity.MARKS_SWAPPED:
+                self._sender.next_echo = oddity
+            case Oddity.STOP_AGAIN:
+                await self._hang_up(stops_again=True)
+            case Oddity.NO_STOP:
+                await self._close_without_stop()
+            case _ if oddity.place is Place.STREAM:
+                await self.send_raw(write(oddity, self.stream_sid))
+            case _:
+                raise ValueError(f"{oddity.value} is nothing that a stream does while it is on")
+
     async def ping(self, payload: bytes = b"") -> float:
         """Ping the server, as a proxy on the way may, and give the seconds until its pong.
 
@@ -239,12 +265,22 @@ class Telephone:
         Cancellation:
             The caller hangs up nevertheless; when the connection is gone is unknown.
         """
+        await self._hang_up()
+
+    async def _hang_up(self, *, stops_again: bool = False) -> None:
         if not self._leaving and not self.ended.is_set():
             self._leaving = True
-            self._post(self._sender.stop())
+            self._post(self._sender.stop(again=stops_again))
         with trio.move_on_after(0 if self._link.wire.deaf or self.is_lost else CLOSE_SECONDS):
             await self.ended.wait()
         self._end("caller", _NO_CLOSE_FRAME)
+
+    async def _close_without_stop(self) -> None:
+        """Close the connection in order, and say nothing before."""
+        self._closing = True
+        with trio.move_on_after(0 if self._link.wire.deaf or self.is_lost else CLOSE_SECONDS):
+            await self._link.socket.aclose(1000)
+        self._end("caller", 1000)
 
     def drop(self) -> None:
         """Lose the connection at once, by a reset."""
@@ -351,7 +387,7 @@ class Telephone:
     async def talk(self) -> None:
         """Send Exotel's messages in time, until the call is over. The only one that writes."""
         while not self.ended.is_set():
-            if self.is_lost or self._link.wire.deaf:  # it may come back on another connection
+            if self.is_lost or self._link.wire.deaf or self._closing:  # it may come back on another connection
                 await self._nudge.park()
                 continue
             if not self._leaving:
@@ -406,7 +442,7 @@ class Telephone:
     # Small things.
 
     def _post(self, texts: Sequence[str | bytes]) -> None:
-        if not self._link.wire.deaf and not self.is_lost:
+        if not (self._link.wire.deaf or self.is_lost or self._closing):
             self._outbox.extend(texts)
         self._nudge.unpark_all()
 

@@ -319,7 +319,7 @@ def _deed(deed: Deed) -> str:  # noqa: PLR0911 - one row a verb
         case Deafen():
             return "▶ loses the line without a sign"
         case SendOdd():
-            return f"▶ sends what is odd: {deed.step.oddity.value}"
+            return f"▶ does what is odd: {deed.step.oddity.value}"
         case _:
             assert_never(deed.step)
 

@@ -14,6 +14,7 @@ from callflow.testing.rules import check as check_wire
 from callflow.testing.stand_in import CallDouble, call_double
 
 if TYPE_CHECKING:
+    from callflow.testing import traffic
     from callflow.testing.events import Given, events_for
 
 __all__ = [
@@ -30,16 +31,19 @@ __all__ = [
     "events_for",
     "replay",
     "run",
+    "traffic",
 ]
 
-_BY_HYPOTHESIS = {"Given": "events", "events_for": "events"}
-"""Names that need Hypothesis, and where they are: who replays a call need not have it."""
+_BY_HYPOTHESIS = {"Given": "events", "events_for": "events", "traffic": ""}
+"""Names that need Hypothesis, and where they are: who replays a call need not have it. Of a module that is nowhere."""
 
 
 def __getattr__(name: str) -> Any:
     if name not in _BY_HYPOTHESIS:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    place = _BY_HYPOTHESIS[name]
     try:
-        return getattr(import_module(f"{__name__}.{_BY_HYPOTHESIS[name]}"), name)
+        module = import_module(f"{__name__}.{place or name}")
     except ModuleNotFoundError as missing:
         raise ImportError(f"{name} needs {missing.name}; install callflow-trio[testing]") from missing
+    return getattr(module, name) if place else module

@@ -81,6 +81,8 @@ def _options(script: Script) -> Iterator[str]:
         yield f"parameters={{{pairs}}}"
     if header.network is not usual.network:
         yield f"network=Network.{header.network.name}"
+    if header.begins is not None:
+        yield f"begins={_literal(header.begins.value)}"
     if script.asks:
         yield "announced=True"
     if script.answers:

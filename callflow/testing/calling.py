@@ -87,6 +87,7 @@ async def caller(  # noqa: PLR0913 - what a call has, all of it by keyword and w
     lag: float = 0.0,
     echoes: EchoesClearedMarks = "at once",
     network: Network = Network.SMOOTH,
+    begins: Oddity | str | None = None,
     announced: bool = False,
     settings: Settings | None = None,
     may_fail: bool = False,
@@ -104,6 +105,7 @@ async def caller(  # noqa: PLR0913 - what a call has, all of it by keyword and w
         lag: Seconds that a message takes, each way.
         echoes: When marks that a ``clear`` overtook come back; Exotel does not say.
         network: How the network hands bytes on.
+        begins: What is odd about how each stream of the call begins, such as ``"early-media"``.
         announced: Whether Exotel asks the Passthru before the stream.
         settings: The server's.
         may_fail: Whether user code of the flow may raise; else a call that ends by that fails the test.
@@ -127,6 +129,7 @@ async def caller(  # noqa: PLR0913 - what a call has, all of it by keyword and w
         lag=lag,
         echoes=echoes,
         network=network,
+        begins=None if begins is None else Oddity(begins),
         rate=flow.rate,
         one_way=flow.one_way,
     )
@@ -283,7 +286,7 @@ class Caller(Generic[D]):
         await self._take(Deafen())
 
     async def sends_odd(self, oddity: Oddity | str) -> None:
-        """Have Exotel send what it should not send; see ``odd`` in the page on call scripts."""
+        """Have Exotel do what it should not do; see ``odd`` in the page on call scripts."""
         await self._take(SendOdd(oddity=Oddity(oddity)))
 
     async def hangs_up(self) -> CallRecord:

@@ -16,7 +16,7 @@ from trio.testing import wait_all_tasks_blocked
 
 from callflow.errors import CallEnded, ScriptError
 from callflow.line.applets import passthru
-from callflow.line.oddities import write
+from callflow.line.oddities import Oddity, Place
 from callflow.line.steps import (
     CALLED,
     CALLER,
@@ -189,7 +189,7 @@ class Deeds:
             case Deafen():
                 self._deafen()
             case SendOdd():
-                await self._send(step)
+                await self._be_odd(step.oddity)
             case Service():
                 self.steer(step)
             case RingAgain():
@@ -212,9 +212,12 @@ class Deeds:
         if self._is_there:
             await self.phone.play(pcm16)
 
-    async def _send(self, step: SendOdd) -> None:
-        if self._is_there:
-            await self.phone.send_raw(write(step.oddity, self.phone.stream_sid))
+    async def _be_odd(self, oddity: Oddity) -> None:
+        if oddity.place is Place.APPLET and not self.is_over:
+            for _ in range(2 if oddity is Oddity.PASSTHRU_AGAIN else 1):
+                await self._is_sent_here(self.phone.call_sid)
+        elif self._is_there:
+            await self.phone.send_odd(oddity)
 
     async def _hang_up(self) -> None:
         if not self.is_over:

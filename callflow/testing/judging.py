@@ -10,6 +10,7 @@ from typing import Any
 from callflow.call.call import CallTask
 from callflow.call.journal import Kind
 from callflow.flow.state import State
+from callflow.line.steps import Script, SendOdd
 from callflow.line.telephone import Telephone
 from callflow.session.inputs import EndCause
 from callflow.testing.lawbook import LAWBOOK
@@ -24,6 +25,13 @@ IN_VIRTUAL_TIME = 0.002
 
 AT_ONCE = 0.001
 """Seconds. What is sent in the very moment in which the other side ends has crossed with that."""
+
+
+def breaks_rules(script: Script) -> bool:
+    """Say whether a script has Exotel break rules on purpose: whether it keeps them is then no question."""
+    odd = (step.oddity for step in script.steps if isinstance(step, SendOdd))
+    header = script.header
+    return bool(header.breaks or header.begins) or any(not oddity.keeps_the_rules for oddity in odd)
 
 
 def judge(phone: Telephone, task: CallTask, *, lag: float = 0.0, odd: bool = False) -> Verdict:

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import initialize, precondition, rule
 
 from callflow.flow.flow import Flow
-from callflow.line.oddities import Oddity
+from callflow.line.oddities import BEGINNINGS, STEPS, Oddity
 from callflow.line.profile import EchoesClearedMarks
 from callflow.line.steps import (
     Deafen,
@@ -46,6 +46,9 @@ LAGS = (0.0, 0.05, 0.4)
 ECHOES: tuple[EchoesClearedMarks, ...] = ("at once", "late", "never")
 NETWORKS = (Network.SMOOTH, Network.SPLIT, Network.SMOOTH, Network.PARTIAL, Network.SMOOTH, Network.ROUGH)
 """Half of the examples have a good line: a rough one costs several times as much, and changes little."""
+
+BEGINS = (*[None] * 12, *BEGINNINGS.values())
+"""How streams begin; most as they should."""
 
 NEAR = (0, -1, 1, -5, -6, -4)
 """Frames beside a moment at which something is due; a key is let go five frames after it is pressed."""
@@ -122,13 +125,15 @@ class CallMachine(Example):
         """Open the stage, and ring. Few draws: each has to be shrunk."""
         number, lag = divmod(line, len(LAGS))
         number, echoes = divmod(number, len(ECHOES))
+        number, network = divmod(number, len(NETWORKS))
         header = Header(
             caller=_chosen(self.callers, max(0, caller - 4)),
             seed=order,
             order=order,
             lag=LAGS[lag],
             echoes=ECHOES[echoes],
-            network=_chosen(NETWORKS, number),
+            network=NETWORKS[network],
+            begins=_chosen(BEGINS, number),
         )
         self.start(header, before=self._troubled(trouble))
 
@@ -197,9 +202,9 @@ class CallMachine(Example):
         self.take(RingAgain())
 
     @precondition(_live)
-    @rule(oddity=st.sampled_from(Oddity))
+    @rule(oddity=st.sampled_from(tuple(STEPS.values())))
     def send_odd(self, oddity: Oddity) -> None:
-        """Send what Exotel should not send."""
+        """Do what Exotel should not do."""
         self.take(SendOdd(oddity=oddity))
 
     @precondition(lambda machine: bool(machine.cast.services))

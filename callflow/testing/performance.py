@@ -21,12 +21,12 @@ from callflow.errors import CallflowError, NotAnswered
 from callflow.line.applets import passthru
 from callflow.line.player import Player, Surroundings, open_player
 from callflow.line.recognise import Recogniser, prompts_in
-from callflow.line.steps import Header, Ring, RingAgain, Script, SendOdd, Service, Step
+from callflow.line.steps import Header, Ring, RingAgain, Script, Service, Step
 from callflow.line.telephone import Telephone
 from callflow.line.transcript import Conversation, Entered, Outcome, Teller
 from callflow.testing.doubles import Steered, named
 from callflow.testing.failure import Failure
-from callflow.testing.judging import fault_of, judge, place_of
+from callflow.testing.judging import breaks_rules, fault_of, judge, place_of
 from callflow.testing.stage import Stage
 
 SETTLES = 30.0
@@ -157,13 +157,16 @@ class Performance:
         async def ask_after(branch: str | None) -> int:
             return await self._passthru(phone.call_sid, phone, branch)
 
+        async def announce() -> int:
+            return await self._passthru(phone.call_sid)
+
         with trio.CancelScope() as listening:
             async with open_player(
                 phone,
                 recogniser=Recogniser(prompts_in(library), phone.form),
                 answers=self.answers,
                 sounds=self.sounds,
-                surroundings=Surroundings(feed=states, passthru=ask_after),
+                surroundings=Surroundings(feed=states, passthru=ask_after, announce=announce),
             ) as player:
                 task_status.started(Leg(phone, player, states, listening))
                 await trio.sleep_forever()
@@ -272,7 +275,7 @@ class Performance:
             return None
         if not may_fail and (fault := fault_of(task)):
             return self.failure("the flow's own code does not raise", fault)
-        odd = any(isinstance(outcome.step, SendOdd) for outcome in self.outcomes)
+        odd = breaks_rules(self.script)
         verdict = judge(leg.phone, task, lag=self.header.lag, odd=odd)
         if not verdict.breaches:
             return None

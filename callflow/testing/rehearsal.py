@@ -17,13 +17,13 @@ from attrs import define, evolve, field, frozen
 
 from callflow.call.call import CallTask
 from callflow.flow.flow import Flow
-from callflow.line.steps import Header, Ring, Script, SendOdd, Service, Step
+from callflow.line.steps import Header, Ring, Script, Service, Step
 from callflow.line.telephone import Telephone
 from callflow.server.settings import Settings
 from callflow.session.timing import Timing
 from callflow.testing.deeds import CallerFacts, Deeds
 from callflow.testing.doubles import Doubles, steer
-from callflow.testing.judging import AT_ONCE, IN_VIRTUAL_TIME
+from callflow.testing.judging import AT_ONCE, IN_VIRTUAL_TIME, breaks_rules
 from callflow.testing.lawbook import Evidence, Lawful
 from callflow.testing.laws.law import Patience
 from callflow.testing.logged import logged
@@ -242,9 +242,7 @@ class Rehearsal:
         )
 
     def _evidence(self) -> Evidence:
-        # Odd messages break Exotel's rules on purpose, and whether the line keeps them is then no question.
-        is_odd = any(isinstance(step, SendOdd) for step in self.steps)
-        phones = () if is_odd else self.deeds.phones
+        phones = () if breaks_rules(self.script()) else self.deeds.phones
         crossing, one_way = 2 * self.header.lag + AT_ONCE, self.cast.flow.one_way
         return evolve(
             self._known,

@@ -303,13 +303,14 @@ def _read_stop(top: _Fields, body: _Fields) -> Stop:
         stream_sid=_stream_sid(top, body),
         call_sid=body.text("call_sid") or top.text("call_sid"),
         account_sid=body.text("account_sid") or top.text("account_sid"),
-        reason=_stop_reason(text),
+        reason=stop_reason(text),
         text=text,
         sequence_number=_number(top, body),
     )
 
 
-def _stop_reason(text: str) -> StopReason:
+def stop_reason(text: str) -> StopReason:
+    """Tell what the free text of a ``stop`` means (exotel.md §6.7)."""
     folded = _fold(text).replace(" ", "")
     if "hangup" in folded:
         return StopReason.HANGUP

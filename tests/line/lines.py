@@ -10,6 +10,7 @@ from pathlib import Path
 import trio
 
 from callflow.errors import CallEnded, NotAnswered
+from callflow.line.oddities import Oddity
 from callflow.line.player import Surroundings, play_script
 from callflow.line.playout import Playout
 from callflow.line.recognise import Prompt, Recogniser
@@ -85,14 +86,10 @@ class Line:
     def go_deaf(self) -> None:
         self.lines.append("deaf")
 
-    async def send_raw(self, content: str | bytes) -> None:
+    async def send_odd(self, oddity: Oddity) -> None:
         await trio.lowlevel.checkpoint()
-        self._check("send_raw")
-        self.lines.append(str(content))
-
-    @property
-    def stream_sid(self) -> str:
-        return "s" * 32
+        self._check("send_odd")
+        self.lines.append(oddity.value)
 
     async def reconnect(self) -> None:
         await trio.lowlevel.checkpoint()

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from callflow.line.grammar import GRAMMAR, HEADER, form
+from callflow.line.oddities import BEGINNINGS, STEPS, Oddity
 from callflow.line.script import parse
 
 PAGE = (Path(__file__).parents[2] / "docs" / "reference" / "call-scripts.md").read_text("utf-8")
@@ -32,3 +33,10 @@ def test_the_page_s_examples_are_scripts(text: str) -> None:
 @pytest.mark.parametrize("verb", [*GRAMMAR, *HEADER])
 def test_the_page_has_a_line_on_each_word(verb: str) -> None:
     assert f"\n| `{verb}` | " in PAGE
+
+
+@pytest.mark.parametrize(("word", "kinds"), [("ODDITY", STEPS), ("BEGINNING", BEGINNINGS)])
+def test_the_page_lists_what_is_odd(word: str, kinds: dict[str, Oddity]) -> None:
+    [line] = re.findall(rf"^\| `{word}` \| one of (.+) \|$", PAGE, re.MULTILINE)
+
+    assert re.findall(r"`([\w-]+)`", line) == list(kinds)

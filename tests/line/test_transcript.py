@@ -102,7 +102,7 @@ def test_unknown_sound_is_told_with_its_length() -> None:
         (Deed(HangUp(), 1.0), "  1.0  ▶ hangs up"),
         (Deed(Drop(), 1.0), "  1.0  ▶ loses the line"),
         (Deed(Deafen(), 1.0), "  1.0  ▶ loses the line without a sign"),
-        (Deed(SendOdd(oddity=Oddity.NO_JSON), 1.0), "  1.0  ▶ sends what is odd: no-json"),
+        (Deed(SendOdd(oddity=Oddity.NO_JSON), 1.0), "  1.0  ▶ does what is odd: no-json"),
     ],
 )
 def test_what_the_caller_does_is_told(deed: Deed, line: str) -> None:

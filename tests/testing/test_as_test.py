@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from callflow.line.grammar import GRAMMAR
-from callflow.line.oddities import Oddity
+from callflow.line.oddities import STEPS, Oddity
 from callflow.line.script import parse
 from callflow.testing.as_test import as_test
 
@@ -102,7 +102,7 @@ def test_what_is_written_compiles_and_has_an_end() -> None:
     assert text.endswith('await c.hears("menu.wav")\n        await c.hangs_up()\n')
 
 
-@pytest.mark.parametrize("oddity", list(Oddity))
+@pytest.mark.parametrize("oddity", STEPS.values())
 def test_odd_messages_are_named(oddity: Oddity) -> None:
     text = as_test(parse(f"odd {oddity.value}\nhangup\n"), name="odd", module="ivr", flow="line")
 
