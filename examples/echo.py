@@ -12,7 +12,7 @@ from callflow import Call, Dtmf, Flow, Hangup, State
 C = Call[None]
 
 
-class Echo(State[None], timeout=3600.0):
+class Echo(State[None], timeout=1800.0):
     """Sends back what it hears."""
 
     async def run(self, call: C) -> None:
@@ -27,7 +27,7 @@ class Echo(State[None], timeout=3600.0):
 
 
 class Done(Hangup[None]):
-    """An hour is enough."""
+    """Half an hour is enough."""
 
 
 echo = Flow("echo", start=Echo, raw=True)

@@ -78,6 +78,9 @@ class Waiting(State[None], timeout=900.0):
     def on_timeout(self, call: C) -> NobodyFree:
         return NobodyFree()
 
+    def on_error(self, call: C, error: Exception) -> NobodyFree:
+        return NobodyFree()
+
 
 class Connecting(Hangup[None], prompt="connecting.wav", branch="B"): ...
 

@@ -89,6 +89,9 @@ class Keep(State[Message], timeout=10.0):
         await keep(call)
         return Kept()
 
+    def on_error(self, call: C, error: Exception) -> Bye:
+        return Bye()
+
     def on_timeout(self, call: C) -> Bye:
         return Bye()
 
@@ -108,10 +111,5 @@ async def keep(call: C | EndedCall[Message]) -> None:
 
 
 voicemail = Flow(
-    "voicemail",
-    start=Leave,
-    data=Message,
-    prompts="prompts/voicemail",
-    provide=[Folder(Path("messages"))],
-    after=keep,
+    "voicemail", start=Leave, data=Message, prompts="prompts/voicemail", provide=[Folder(Path("messages"))], after=keep
 )

@@ -77,6 +77,12 @@ class Mishaps:
         """Write an error into the journal and the log, and where the call goes after it."""
         state = self._flow.start.__name__ if wrong.level is None else wrong.level.name
         where = {"where": f"{state}.{wrong.method}", **({"next": next_state} if next_state else {})}
-        self._driver.note(Kind.ERROR, type(wrong.__cause__).__name__, **where)
+        self._driver.note(Kind.ERROR, _name_of(wrong.__cause__), **where)
         names = {"call_id": self._call.call_id, "call_sid": self._call.call_sid}
         logger.error("flow failed", exc_info=wrong.__cause__, extra={**names, **where})
+
+
+def _name_of(error: BaseException | None) -> str:
+    """Name what was raised: the class within the groups that nurseries put round it, where it is one."""
+    names = {_name_of(one) for one in error.exceptions} if isinstance(error, BaseExceptionGroup) else set()
+    return names.pop() if len(names) == 1 else type(error).__name__

@@ -149,7 +149,7 @@ class Flow(Generic[D]):
         self.scope: Mapping[str, Any] = scope or {}
         self.error: Any = error
         self.graph: Graph = read_graph(start, self.scope, error)
-        self.listens = any(map(_listens, self.graph.all_states))
+        self.listens = any(map(listens, self.graph.all_states))
         """Whether a state asks for speech: then the noise of the line is known before."""
         self.folder = Path(maker.f_globals.get("__file__", "")).parent / ("prompts" if prompts is None else prompts)
         self._check_one_way()
@@ -267,8 +267,8 @@ def prompts_of(state: type[State[Any]]) -> Iterator[tuple[str, Prompt]]:
     yield from ((name, prompt) for name, prompt in said if prompt is not None)
 
 
-def _listens(state: type[State[Any]]) -> bool:
-    """Whether a class says that it wants to hear the caller speak; code in ``run`` may want it as well."""
+def listens(state: type[State[Any]]) -> bool:
+    """Say whether a class wants to hear the caller speak by its definition; code in ``run`` may want it as well."""
     asks = getattr(state.options, "barge_in", None) in CUT_BY_SPEECH
     records = getattr(state.options, "silence", None) is not None
     return asks or records or any(overrides(state, hook) for hook in ("on_speech", "on_speech_ended"))

@@ -12,7 +12,7 @@ states between them may be left out.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterator, Mapping
 from pathlib import Path
 from typing import TypeVar, assert_never
 
@@ -105,14 +105,18 @@ def check_answers(script: Script, answers: Mapping[str, str]) -> None:
                 raise ScriptError(script.path, step.line, f"${step.answer} has to hold keys 0-9 * # and nothing else")
 
 
-def read_sounds(script: Script) -> dict[str, bytes]:
+def read_sounds(script: Script, known: Collection[str] = ()) -> dict[str, bytes]:
     """Read what the caller will say: 16-bit PCM by the file's name in the script, which stands beside the script.
+
+    Args:
+        script: The script.
+        known: Names of what somebody has already.
 
     Raises:
         AudioError: A file is absent, or not what the line of this script can carry.
     """
     folder = Path(script.path).parent
-    names = {step.file for step in script.steps if isinstance(step, Play)}
+    names = {step.file for step in script.steps if isinstance(step, Play)}.difference(known)
     return {name: read_wav(folder / name, script.header.rate) for name in sorted(names)}
 
 

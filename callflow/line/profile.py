@@ -6,6 +6,7 @@ purpose; all of them are soft rules, so a server has to survive each (exotel.md 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from typing import Literal
 
@@ -60,6 +61,8 @@ class Profile:
     """Further attempts after a failed handshake."""
     keeps_sending_silence: bool = True
     """Whether ``media`` keeps coming while the caller says nothing. Real calls do; gaps of 9 s were seen as well."""
+    silence_every: float = field(default=math.inf, validator=validators.gt(0))
+    """Seconds from one frame of silence to the next where it does not keep coming; not at all by default."""
     one_way: bool = False
     """Whether this is a Stream applet: the caller is heard, but neither keys nor marks come, and nothing is played."""
     breaks: frozenset[str] = field(

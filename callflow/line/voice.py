@@ -5,7 +5,6 @@ Nothing here waits or sends: ``Telephone`` takes a frame when it is due, and who
 
 from __future__ import annotations
 
-import math
 from collections import deque
 
 import trio
@@ -42,7 +41,8 @@ class Voice:
     def __init__(self, profile: Profile) -> None:
         self.spoken: list[Segment] = []
         """What was said, one segment a frame; silence is not in it."""
-        self.frame_at = profile.frame_seconds if profile.keeps_sending_silence else math.inf
+        self._pause = profile.frame_seconds if profile.keeps_sending_silence else profile.silence_every
+        self.frame_at = self._pause
         """When the next frame is due, which is when its audio ends; infinity while there is nothing to send."""
         self._profile = profile
         self._form = profile.form
@@ -52,9 +52,9 @@ class Voice:
     def say(self, pcm16: bytes, now: float) -> Utterance:
         """Say 16-bit audio of the line's rate, from the next frame on, after what is being said already."""
         utterance = Utterance(self._form.from_pcm16(pcm16))
+        if not self._utterances:
+            self.frame_at = min(self.frame_at, now + self._profile.frame_seconds)
         self._utterances.append(utterance)
-        if self.frame_at == math.inf:
-            self.frame_at = now + self._profile.frame_seconds
         return utterance
 
     def next_frame(self) -> bytes:
@@ -62,8 +62,7 @@ class Voice:
         at, frame = self.frame_at, self._silence
         if self._utterances:
             frame = self._say_on(self._utterances[0], at - self._profile.frame_seconds)
-        goes_on = self._profile.keeps_sending_silence or self._utterances
-        self.frame_at = at + self._profile.frame_seconds if goes_on else math.inf
+        self.frame_at = at + (self._profile.frame_seconds if self._utterances else self._pause)
         return frame
 
     def _say_on(self, utterance: Utterance, start: float) -> bytes:

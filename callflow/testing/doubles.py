@@ -50,7 +50,7 @@ class Steered:
     """
 
     def __init__(self, name: str, double: Double | Callable[[], Any]) -> None:
-        recipe = double if isinstance(double, Double) else Double(double)
+        recipe = _recipe(double)
         self._name = name
         self._recipe = recipe
         self._inside = recipe.make()
@@ -90,6 +90,15 @@ class Steered:
 
     def _failure(self, method: Callable[..., Any]) -> BaseException:
         return self._recipe.fails(f"{self._name} fails at {method.__name__}, as it was told to")
+
+
+def _recipe(double: Double | Callable[[], Any]) -> Double:
+    return double if isinstance(double, Double) else Double(double)
+
+
+def failures_of(doubles: Doubles) -> frozenset[str]:
+    """Name the exceptions that these services raise when they are told to fail."""
+    return frozenset(type(_recipe(double).fails("")).__name__ for double in doubles.values())
 
 
 def steer(doubles: Doubles) -> dict[str, Steered]:

@@ -25,6 +25,7 @@ from callflow.line.steps import (
     HangUp,
     Header,
     Network,
+    Play,
     Press,
     Reconnect,
     RingAgain,
@@ -41,6 +42,7 @@ from callflow.testing.hunting import make_test_case
 from callflow.testing.lawbook import laws_for
 from callflow.testing.reading import FRAME, StateReading, read_flow
 from callflow.testing.rehearsal import Cast
+from callflow.testing.sounds import sayings
 
 LAGS = (0.0, 0.05, 0.4)
 ECHOES: tuple[EchoesClearedMarks, ...] = ("at once", "late", "never")
@@ -109,7 +111,9 @@ class CallMachine(Example):
         super().__init_subclass__(**others)
         if flow is not None:
             flow.library  # noqa: B018  # loaded once, and not for each example
-            cls.cast = Cast(flow=flow, services=services or {}, answers=answers or {})
+            cls.cast = Cast(
+                flow=flow, services=services or {}, answers=answers or {}, sounds=sayings(Header().profile.sample_rate)
+            )
             cls.reading = read_flow(flow, answers)
             cls.bound = laws_for(flow, laws)
             cls.begin_run()
@@ -165,6 +169,12 @@ class CallMachine(Example):
         """Type whatever comes to mind."""
         self.take(Press(digits=keys, gap=gap))
 
+    @precondition(lambda machine: _live(machine) and (machine.cast.flow.listens or machine.cast.flow.raw))
+    @rule(pick=picks)
+    def speak(self, pick: int) -> None:
+        """Say a word or a sentence, where somebody listens."""
+        self.take(self._words(pick))
+
     @rule(pick=picks)
     def wait(self, pick: int) -> None:
         """Do nothing for a number of frames, or for a time-out of the state, give or take a frame."""
@@ -217,7 +227,12 @@ class CallMachine(Example):
         state = self.here
         if state.entries:
             return _chosen(state.entries, pick)
+        if state.listens and pick % 2 == 0:
+            return self._words(pick // 2)
         return Press(digits=_chosen(tuple(state.keys), pick)) if state.keys else self._patience(pick)
+
+    def _words(self, pick: int) -> Step:
+        return Play(file=_chosen(tuple(self.cast.sounds), pick))
 
     def _patience(self, pick: int) -> Step:
         frames = round(self.played.seconds_to_next / FRAME) + _chosen(NEAR, pick)

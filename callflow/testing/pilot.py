@@ -13,16 +13,19 @@ from typing import Protocol
 from attrs import frozen
 
 from callflow.flow.graph import Edge
-from callflow.line.steps import Press, Service, ServiceWay, Step, Wait
+from callflow.line.steps import Play, Press, Service, ServiceWay, Step, Wait
 from callflow.testing.coverage import Coverage
 from callflow.testing.reading import FRAME, FlowReading
 from callflow.testing.rehearsal import Rehearsal
+from callflow.testing.sounds import SAYINGS
 
 MOST_STEPS = 24
 """Steps of one flight: who has not arrived by then will not."""
 
 LONGEST_WAIT = 90.0
-"""Seconds of one step."""
+"""Seconds of one step, where nothing says how long it takes."""
+
+WORD, SENTENCE = SAYINGS
 
 
 @frozen(kw_only=True)
@@ -122,6 +125,18 @@ def _step_along(edge: Edge, rehearsal: Rehearsal, reading: FlowReading, number: 
             return Press(digits=options.yes if edge.handler == "on_yes" else options.no)
         case "on_dtmf":
             return Press(digits=here.presses[number % len(here.presses)])
+        case "on_speech" | "on_speech_ended":
+            return Play(file=WORD) if number % 2 else _patience(rehearsal)
+        case "on_recorded":
+            ways: tuple[Step, ...] = (
+                Play(file=SENTENCE),
+                *(Press(digits=key) for key in options.finish[:1]),
+                _patience(rehearsal),
+            )
+            return ways[number % len(ways)]
+        case "on_timeout" if options.timeout is not None:
+            longest = rehearsal.cast.timing.call  # no call is there to see more
+            return Wait(seconds=round(min(options.timeout, longest) + FRAME, 2))
         case _:
             return _patience(rehearsal)
 

@@ -11,7 +11,7 @@ from typing import Any
 from attrs import frozen
 
 from callflow.flow.definition import overrides
-from callflow.flow.flow import Flow
+from callflow.flow.flow import Flow, listens
 from callflow.flow.graph import Edge
 from callflow.flow.state import State
 from callflow.line.steps import Enter, Press
@@ -46,6 +46,8 @@ class StateReading:
     """Seconds. Each time-out of the state, one frame less and one more, between lengths that have no meaning."""
     timeouts: tuple[float, ...] = ()
     """Seconds of each wait that the state itself ends, the shortest first."""
+    listens: bool = False
+    """Whether it wants to hear the caller speak."""
 
     @property
     def presses(self) -> tuple[str, ...]:
@@ -90,6 +92,7 @@ def _read_state(state: type[State[Any]], answers: Mapping[str, str]) -> StateRea
         entries=tuple(_entries_of(state, answers)),
         waits=(_USUAL_WAITS[0], *(wait for wait in around if wait > 0), *_USUAL_WAITS[1:]),
         timeouts=times,
+        listens=listens(state),
     )
 
 

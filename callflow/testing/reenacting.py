@@ -79,5 +79,6 @@ def _engage(
     machine: type[CallMachine] = type(
         found.__name__, (found,), {}, flow=flow, services=services, answers=answers, laws=off
     )
-    machine.cast = evolve(machine.cast, sounds=read_sounds(script))
+    known = machine.cast.sounds
+    machine.cast = evolve(machine.cast, sounds={**known, **read_sounds(script, known)})
     return machine

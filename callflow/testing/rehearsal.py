@@ -22,7 +22,7 @@ from callflow.line.telephone import Telephone
 from callflow.server.settings import Settings
 from callflow.session.timing import Timing
 from callflow.testing.deeds import CallerFacts, Deeds
-from callflow.testing.doubles import Doubles, steer
+from callflow.testing.doubles import Doubles, failures_of, steer
 from callflow.testing.judging import AT_ONCE, IN_VIRTUAL_TIME, breaks_rules
 from callflow.testing.lawbook import Evidence, Lawful
 from callflow.testing.laws.law import Patience
@@ -239,6 +239,7 @@ class Rehearsal:
                 resume=timing.resume if resume is None else resume,
             ),
             limits=Limits(lead=timing.lead, chunk_seconds=None, notice=0.0, grace=timing.close),
+            failures=failures_of(self.cast.services),
         )
 
     def _evidence(self) -> Evidence:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, Literal, TypeVar
 
 import trio
 from attrs import frozen
@@ -19,6 +19,8 @@ from callflow.wire.messages import Dtmf
 
 _COMPLETE = frozenset({"heard", "assumed"})
 _OVER = frozenset({*_COMPLETE, "cut", "lost", "ended"})
+
+M = TypeVar("M")
 
 
 @frozen(repr=False)
@@ -90,8 +92,17 @@ class Seen(Generic[D]):
     @property
     def keys(self) -> str:
         """The keys that the caller pressed and the line carried, in order."""
-        sent = (entry.message for entry in self.telephone.log if entry.side == "in")
-        return "".join(message.digit for message in sent if isinstance(message, Dtmf))
+        return "".join(key.digit for key in self.messages(Dtmf, "in"))
+
+    def messages(self, kind: type[M], side: Literal["in", "out"]) -> list[M]:
+        """Give what passed on the line, in order: ``in`` is what the server was sent.
+
+        Args:
+            kind: Of message: a class of ``callflow.wire.messages``.
+            side: Which way.
+        """
+        passed = (entry.message for entry in self.telephone.log if entry.side == side)
+        return [message for message in passed if isinstance(message, kind)]
 
     def taken(self, state: type[State[Any]] | str) -> str:
         """Give the keys that a state took, in order; each is ``•`` where they are secret."""

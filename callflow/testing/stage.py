@@ -25,9 +25,16 @@ from callflow.server.serve import Server
 from callflow.server.settings import Settings
 from callflow.session.timing import Timing
 
-FOLDED = Profile(keeps_sending_silence=False)
-"""An Exotel that sends nothing while the caller is silent: an hour of waiting costs no messages."""
+FOLDED_SILENCE = 4.0
+"""Seconds from one frame of silence to the next: so few that an hour of waiting costs next to nothing, and enough that
+nobody takes the line for dead, as nobody does while the silence of a real one keeps coming."""
 
+LISTENED = 0.1
+"""Seconds of a frame where silence is sent all the time, for those who listen: Exotel's pages know such frames as well,
+and they are a fifth of the messages."""
+
+FOLDED = Profile(keeps_sending_silence=False, silence_every=FOLDED_SILENCE)
+"""An Exotel that leaves most of the silence out while the caller says nothing."""
 
 CUTS = 0.25
 """How often a segment is cut on a bad network: were it every one, its parts would be most of what a run does."""
@@ -61,14 +68,25 @@ class Circumstances:
         Args:
             header: The header.
             flow: What is called. One that wants to hear the caller speak is sent silence, too, as on a real line: it
-                could not tell that somebody has spoken otherwise.
+                could not tell that somebody has spoken otherwise. One for Exotel's Stream applet is called by that.
         """
         return cls(
             seed=header.seed or 0,
             order=header.order or 0,
             conditions=attrs.evolve(CONDITIONS[header.network], lag=header.lag),
-            profile=attrs.evolve(header.profile, keeps_sending_silence=flow is not None and flow.listens),
+            profile=_folded(header.profile, flow),
         )
+
+
+def _folded(profile: Profile, flow: Flow[Any] | None) -> Profile:
+    is_heard = flow is not None and flow.listens
+    return attrs.evolve(
+        profile,
+        keeps_sending_silence=is_heard,
+        frame_seconds=LISTENED if is_heard else profile.frame_seconds,
+        silence_every=FOLDED_SILENCE,
+        one_way=profile.one_way or (flow is not None and flow.one_way),
+    )
 
 
 @define(eq=False)

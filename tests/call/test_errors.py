@@ -167,6 +167,23 @@ async def test_an_error_of_what_runs_beside_goes_the_same_way(
     assert (notes, errors(stage)) == ([f"KeyError('{name}') at 1"], [("KeyError", f"Running.{name}", "Wrong")])
 
 
+async def test_an_error_from_a_nursery_is_named_by_what_is_in_it(autojump_clock: MockClock, prompts: Path) -> None:
+    class Nursing(Minding):
+        async def run(self, call: C) -> None:
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(self.fail)
+                await self.fail()
+
+        async def fail(self) -> None:
+            await trio.lowlevel.checkpoint()
+            raise KeyError("here")
+
+    flow, _ = flow_of(Nursing, prompts)
+    _, stage = await played(flow)
+
+    assert errors(stage) == [("KeyError", "Nursing.run", "Wrong")]
+
+
 async def test_an_error_inside_a_sub_flow_goes_to_the_nearest_that_takes_it(
     autojump_clock: MockClock, prompts: Path
 ) -> None:

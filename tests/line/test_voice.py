@@ -76,3 +76,13 @@ async def test_a_mulaw_line_sends_mulaw(autojump_clock: MockClock) -> None:
         await phone.wait(0.1)
 
     assert bot.got(Media)[0].payload == b"\xff" * 160
+
+
+async def test_a_profile_can_send_a_frame_of_silence_now_and_then(autojump_clock: MockClock) -> None:
+    async with ringing(profile=Profile(keeps_sending_silence=False, silence_every=4.0)) as (phone, bot):
+        await phone.wait(5.0)
+        await phone.play(bytes([1]) * 640)
+        await phone.wait(9.0)
+        frames = [round(at, 6) for at, media in bot.read if isinstance(media, Media)]
+
+    assert frames == [4.0, 5.02, 5.04, 9.04, 13.04]

@@ -427,6 +427,18 @@ def test_every_level_hears_of_the_end() -> None:
     assert check_call(story(*WITHIN, END[0], *told, END[1])).breaches == ()
 
 
+def test_a_recording_that_the_end_cuts_off_is_told_after_it() -> None:
+    told = story(*CHOOSE, END[0], asked(9, "Choose", "on_recorded_hangup"), END[1])
+
+    assert check_call(Story(entries=told.entries)).breaches == ()
+
+
+def test_a_state_may_be_called_as_a_result_of_a_sub_flow_is() -> None:
+    moves = (*CHOOSE, left(2, "Choose", "on_timeout", "Done"), entered(2, "Done", 3))
+
+    assert check_call(Story(entries=story(*moves, *END).entries)).breaches == ()
+
+
 def test_a_state_inside_of_another_is_no_move() -> None:
     words = [breach.words for breach in check_call(story(*WITHIN, inside(3, "Lost", 3, "Outer"), *END)).breaches]
 

@@ -55,6 +55,13 @@ def test_a_module_that_was_mended_meanwhile_is_read_again(tmp_path: Path) -> Non
     assert verdicts == [Verdict.FAILED, Verdict.FIXED]
 
 
+def test_what_callers_of_the_kit_say_needs_no_file(tmp_path: Path) -> None:
+    write_line(tmp_path)
+    script = write_call(tmp_path, "flow ../line.py\nlaw no-errors\norder 0\nplay word.wav\nhangup\n")
+
+    assert replay(script).verdict is Verdict.FIXED
+
+
 def test_a_step_that_does_not_hold_is_named_by_its_line(tmp_path: Path) -> None:
     write_line(tmp_path)
     script = write_call(tmp_path, "flow ../line.py\nhear menu\nhear pin within 1s\n")

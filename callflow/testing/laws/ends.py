@@ -37,6 +37,8 @@ def hangup_preempts(story: Story, patience: Patience) -> Iterator[Case]:
 
 
 def _goes_on(entry: Entry) -> bool:
+    if is_state(entry, "asked") and text(entry, "handler") == "on_recorded_hangup":
+        return False  # what a recording that the end cuts off is told by
     began = entry.kind is Kind.PLAYBACK and entry.what == "queued"
     return began or is_state(entry, "entered", "left", "stayed", "asked") or is_key(entry, "taken") or is_due(entry)
 

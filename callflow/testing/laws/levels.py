@@ -57,7 +57,8 @@ class Levels:
             return f"left {state}, which was left"
         while text(self.stack.pop(), "state") != state:
             pass  # those inside of it are left with it
-        self.expected, self.result = ("", to) if to in RESULTS else (to, "")
+        is_result = to in RESULTS and bool(self.stack)  # a state of the flow itself may have such a name, too
+        self.expected, self.result = ("", to) if is_result else (to, "")
         return ""
 
     def _stay(self, entry: Entry) -> str:
