@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import base64
+import math
 import ssl
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
@@ -123,7 +124,7 @@ class Link:
 
 
 class Wire(PortStream):
-    """The stream under the WebSocket. It can go deaf, and gives up opening when the far end is gone.
+    """The stream under the WebSocket. It can go deaf or stand still, and gives up opening when the far end is gone.
 
     trio-websocket waits for the answer to its upgrade even when the connection ends before one; hence ``opening``.
     """
@@ -131,6 +132,8 @@ class Wire(PortStream):
     def __init__(self, port: BytePort) -> None:
         super().__init__(port)
         self.deaf = False
+        self.frozen_until = -math.inf
+        """Moment of Trio's clock up to which nothing passes, either way."""
         self.opening = trio.CancelScope()
 
     async def receive_some(self, max_bytes: int | None = None) -> bytes:
@@ -141,15 +144,21 @@ class Wire(PortStream):
             raise
         if not data:
             self.opening.cancel()
+        await self._thaw()
         if self.deaf:
             await trio.sleep_forever()
         return data
 
     async def send_all(self, data: bytes | bytearray | memoryview) -> None:
+        await self._thaw()
         # No checkpoint where all is taken: trio-websocket's lock was one, and a frame has few task switches to spare.
         taken = self.port.try_send(bytes(data))
         if taken < len(data):
             await super().send_all(memoryview(data)[taken:])
+
+    async def _thaw(self) -> None:
+        while self.frozen_until > trio.current_time():  # noqa: ASYNC110 - it may be frozen again meanwhile
+            await trio.sleep_until(self.frozen_until)
 
 
 # How it is opened.

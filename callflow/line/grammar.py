@@ -13,7 +13,7 @@ from typing import Any, Protocol, TypeVar
 
 from attrs import frozen
 
-from callflow.line.oddities import BEGINNINGS, STEPS
+from callflow.line.oddities import BEGINNINGS, STEPS, Oddity, Place
 from callflow.line.profile import BREAKABLE
 from callflow.line.steps import (
     CALLED,
@@ -26,6 +26,9 @@ from callflow.line.steps import (
     Ender,
     Ending,
     Enter,
+    Fault,
+    Freeze,
+    HalfClose,
     HangUp,
     Header,
     Hear,
@@ -247,6 +250,33 @@ def _quoted(text: str) -> str:
     return f'"{text}"'
 
 
+TROUBLES = ("drop", "reconnect", "takeover", "deaf", "freeze", "halfclose", "odd", "service")
+"""The verbs of what can befall a line at a moment."""
+
+
+@frozen
+class _Faults:
+    form: str = "TIME STEP"
+
+    def read(self, words: Words) -> Mapping[str, Any]:
+        at = words.duration()
+        verb = words.take("STEP")
+        if verb not in TROUBLES:
+            raise words.error(f"{verb!r} is nothing that befalls a line; there are {', '.join(TROUBLES)}")
+        kind, slots = GRAMMAR[verb]
+        words.form = f"at TIME {form(verb)}"
+        values: dict[str, Any] = {}
+        for slot in slots:
+            values.update(slot.read(words))
+        if isinstance(values.get("oddity"), Oddity) and values["oddity"].place is Place.APPLET:
+            raise words.error("what Exotel asks over HTTP befalls no line; write it as a step")
+        return {"faults": [Fault(at=at, step=kind(**values))]}  # type: ignore[arg-type]  # one of TROUBLES
+
+    def write(self, step: Step | Header) -> Sequence[str]:
+        assert isinstance(step, Header)
+        return [f"{duration(fault.at)} {render_step(fault.step)}" for fault in step.faults]
+
+
 _NUMBER, _WITHIN, _GAP = r"\+?[0-9]{2,15}", _Time("within", "within"), _Time("gap", "gap")
 _FOR = _Time("at_least", "for")
 
@@ -267,8 +297,9 @@ HEADER: Mapping[str, Slot] = {
     "law": _Text("law", "LAW", r"[\w-]+", "clear-flushes"),
     "order": _Text("order", "INTEGER", r"[0-9]{1,18}", "7", int),
     "network": _Choice("network", _members(Network), needed=True),
+    "at": _Faults(),
 }
-"""The header lines: name of each, and what stands behind it. ``param`` may come several times."""
+"""The header lines: name of each, and what stands behind it. ``param`` and ``at`` may come several times."""
 
 GRAMMAR: Mapping[str, tuple[type[Step], Sequence[Slot]]] = {
     "ring": (Ring, ()),
@@ -284,6 +315,8 @@ GRAMMAR: Mapping[str, tuple[type[Step], Sequence[Slot]]] = {
     "reconnect": (Reconnect, ()),
     "takeover": (TakeOver, ()),
     "deaf": (Deafen, ()),
+    "freeze": (Freeze, (_Time("seconds", needed=True),)),
+    "halfclose": (HalfClose, ()),
     "odd": (SendOdd, (_Kind("oddity", "ODDITY", STEPS),)),
     "service": (
         Service,
@@ -299,3 +332,9 @@ GRAMMAR: Mapping[str, tuple[type[Step], Sequence[Slot]]] = {
 def form(verb: str) -> str:
     """Write how a line of *verb* looks, as on the grammar's page."""
     return " ".join([verb, *(slot.form for slot in GRAMMAR[verb][1])])
+
+
+def render_step(step: Step) -> str:
+    """Write one step as its line. Of a secret entry that is its name, so the line may be shown."""
+    verb, slots = next((verb, slots) for verb, (kind, slots) in GRAMMAR.items() if isinstance(step, kind))
+    return " ".join([verb, *(word for slot in slots for word in slot.write(step))])

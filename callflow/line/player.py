@@ -37,6 +37,8 @@ from callflow.line.steps import (
     Ended,
     Ender,
     Enter,
+    Freeze,
+    HalfClose,
     HangUp,
     Hear,
     Play,
@@ -262,7 +264,7 @@ class Player:
                 return await self._leave(step, comes_back=comes_back)
             case Reconnect() | TakeOver():
                 return await self._come_back(step)
-            case Deafen() | SendOdd():
+            case Deafen() | Freeze() | HalfClose() | SendOdd():
                 return await self._trouble(step)
             case Service() | RingAgain():
                 return "that is for a script that brings its flow along; play it by callflow replay"
@@ -310,14 +312,23 @@ class Player:
             except NotAnswered as silent:
                 return str(silent)
 
-    async def _trouble(self, step: Deafen | SendOdd) -> str:
+    async def _trouble(self, step: Deafen | Freeze | HalfClose | SendOdd) -> str:
         with self._doing(Deed(step, self.phone.now)):
-            if isinstance(step, Deafen):
-                self.phone.go_deaf()
-                return ""
-            if step.oddity.place is Place.APPLET:
-                return await self._announce(step.oddity)
-            return await self._do(self.phone.send_odd(step.oddity))
+            match step:
+                case Deafen():
+                    self.phone.go_deaf()
+                case Freeze(seconds=seconds):
+                    self.phone.freeze(seconds)
+                case HalfClose():
+                    self.phone.half_close()
+                case SendOdd():
+                    return await self._be_odd(step)
+        return ""
+
+    async def _be_odd(self, step: SendOdd) -> str:
+        if step.oddity.place is Place.APPLET:
+            return await self._announce(step.oddity)
+        return await self._do(self.phone.send_odd(step.oddity))
 
     async def _announce(self, oddity: Oddity) -> str:
         """Have Exotel ask the Passthru that comes before a stream, though the stream is on."""

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from callflow.errors import ScriptError
-from callflow.line.grammar import GRAMMAR, HEADER, Slot, form
+from callflow.line.grammar import GRAMMAR, HEADER, Slot, form, render_step
 from callflow.line.steps import (
     ACTS,
     Act,
@@ -21,6 +21,8 @@ from callflow.line.steps import (
     Drop,
     Ended,
     Enter,
+    Fault,
+    HalfClose,
     HangUp,
     Header,
     Play,
@@ -61,16 +63,11 @@ def render(script: Script) -> str:
     Raises:
         ValueError: Words hold a quotation mark, which the grammar cannot write.
     """
-    return "\n".join([*_header_lines(script.header), *map(render_step, script.steps)]) + "\n"
+    return "\n".join([*header_lines(script.header), *map(render_step, script.steps)]) + "\n"
 
 
-def render_step(step: Step) -> str:
-    """Write one step as its line. Of a secret entry that is its name, so the line may be shown."""
-    verb, slots = next((verb, slots) for verb, (kind, slots) in GRAMMAR.items() if isinstance(step, kind))
-    return " ".join([verb, *(word for slot in slots for word in slot.write(step))])
-
-
-def _header_lines(header: Header) -> list[str]:
+def header_lines(header: Header) -> list[str]:
+    """Write the lines of a header, those that say the usual left out."""
     usual = Header()
     unusual = {name: slot for name, slot in HEADER.items() if slot.write(header) != slot.write(usual)}
     return [f"{name} {text}" for name, slot in unusual.items() for text in slot.write(header)]
@@ -83,6 +80,7 @@ class _Draft:
         self._path = path
         self._header: dict[str, Any] = {}
         self._parameters: dict[str, str] = {}
+        self._faults: list[Fault] = []
         self._steps: list[Step] = []
 
     def take(self, words: Words) -> None:
@@ -101,6 +99,9 @@ class _Draft:
         slot = HEADER[name]
         words.form = f"{name} {slot.form}"
         for attribute, value in slot.read(words).items():
+            if name == "at":
+                self._faults += value
+                continue
             known = self._parameters if name == "param" else self._header
             if attribute in known:
                 raise words.error(f"{name!r} says this a second time; keep one of the two lines")
@@ -118,7 +119,7 @@ class _Draft:
     def finish(self) -> Script:
         if not self._steps:
             raise ScriptError(self._path, 1, "no step stands here; the shortest script is one line: hangup")
-        header = Header(parameters=self._parameters, **self._header)
+        header = Header(parameters=self._parameters, faults=tuple(self._faults), **self._header)
         return Script(header=header, steps=tuple(self._steps), path=self._path)
 
 
@@ -136,21 +137,21 @@ def _read_slots(slots: Sequence[Slot], words: Words) -> dict[str, Any]:
 
 def _misplaced(step: Step, before: list[Step]) -> str:
     """Say why a step cannot stand after these and what to do about it, or nothing."""
-    turns = HangUp | Drop | Reconnect | RingAgain
+    turns = HangUp | Drop | HalfClose | Reconnect | RingAgain
     last = next((earlier for earlier in reversed(before) if isinstance(earlier, turns)), None)
-    gone = last.line if isinstance(last, HangUp | Drop) else 0
+    gone = last.line if isinstance(last, HangUp | Drop | HalfClose) else 0
     acts = {ACTS[type(earlier)] for earlier in before if type(earlier) in ACTS}
     match step:
         case Ring() if not all(isinstance(earlier, Service) for earlier in before):
             return "'ring' begins a call; make it the first step, behind service lines at the most"
-        case Reconnect() if not isinstance(last, Drop):
+        case Reconnect() if not isinstance(last, Drop | HalfClose):
             return "no line is lost here; write drop above it"
         case Press() | Enter() | Play() | HangUp() | Drop() | TakeOver() if gone:
             return f"the caller has gone in line {gone}; move that line below this one"
         case Quiet(of=act) if not acts or (act and act not in acts):
             done = "keys, type or play" if act is None else "keys or type" if act is Act.KEYS else "play"
             return f"the caller has done nothing that silences the bot; write {done} above it"
-        case Branch() if not any(isinstance(earlier, HangUp | Drop | Ended) for earlier in before):
+        case Branch() if not any(isinstance(earlier, HangUp | Drop | HalfClose | Ended) for earlier in before):
             return "a branch is chosen after the call; write hangup or ended above it"
     return ""
 

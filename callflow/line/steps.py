@@ -179,6 +179,21 @@ class Deafen:
 
 
 @frozen(kw_only=True)
+class Freeze:
+    """``freeze 2s``: the connection stands still, both ways; then everything comes that was held up."""
+
+    seconds: float
+    line: int = _line()
+
+
+@frozen
+class HalfClose:
+    """``halfclose``: Exotel's side of the connection ends without a word; what the server still sends is not taken."""
+
+    line: int = _line()
+
+
+@frozen(kw_only=True)
 class SendOdd:
     """``odd KIND``: something is done that should not be, or that Exotel's pages disagree about."""
 
@@ -212,7 +227,7 @@ class RingAgain:
 
 Step = (
     Ring | Hear | Press | Enter | Play | Wait | Reach | Quiet | HangUp | Drop | Reconnect | TakeOver
-    | Deafen | SendOdd | Service | RingAgain | Ended | Branch
+    | Deafen | Freeze | HalfClose | SendOdd | Service | RingAgain | Ended | Branch
 )  # fmt: skip
 """Every kind of step."""
 
@@ -221,6 +236,19 @@ Expectation = Hear | Reach | Quiet | Ended | Branch
 
 ACTS: Mapping[type[Step], Act] = {Press: Act.KEYS, Enter: Act.KEYS, Play: Act.PLAY}
 """What a ``quiet`` line may be about."""
+
+Trouble = Drop | HalfClose | Freeze | Deafen | Reconnect | TakeOver | SendOdd
+"""The steps that are no doing of the caller's, but of the line and of Exotel."""
+
+
+@frozen(kw_only=True)
+class Fault:
+    """``at 3s drop``: trouble that comes at a moment of the call, whatever the caller does then."""
+
+    at: float
+    """Seconds since the call was answered; of a caller who rings again, the first call."""
+    step: Trouble | Service
+
 
 _ENCODINGS = {Coding.PCM16: "base64", Coding.MULAW: "audio/x-mulaw"}
 
@@ -268,6 +296,8 @@ class Header:
     order: int | None = None
     """Seed of the order of tasks that are ready at once; only where the server runs along in virtual time."""
     network: Network = Network.SMOOTH
+    faults: tuple[Fault, ...] = ()
+    """What befalls the line, and the services behind the flow, by the clock."""
 
     @property
     def profile(self) -> Profile:

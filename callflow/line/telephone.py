@@ -102,6 +102,8 @@ class Telephone:
         """When streams were lost by a reset, by their numbers. One that was taken over is none: nobody ended it."""
         self.is_lost = False
         """Whether the line is lost, and the call waits for ``reconnect``."""
+        self.is_coming_back = False
+        """Whether another connection is being opened for it."""
         self._link = link
         self._another = another
         self._start = start
@@ -293,6 +295,19 @@ class Telephone:
         self.lost_at.setdefault(self.links, self.now)
         self._link.wire.port.close(reset=True)
 
+    def half_close(self) -> None:
+        """End this side of the connection without a word, and stay on the telephone: ``reconnect`` comes back.
+
+        The server may still send; nothing of it is taken in.
+        """
+        self._break_off()
+        self.lost_at.setdefault(self.links, self.now)
+        self._link.wire.port.send_eof()
+
+    def freeze(self, seconds: float) -> None:
+        """Have the connection stand still, both ways; then everything comes that was held up."""
+        self._link.wire.frozen_until = max(self._link.wire.frozen_until, trio.current_time() + seconds)
+
     async def reconnect(self) -> None:
         """Come back on another connection: the same call, on a stream of another name.
 
@@ -307,7 +322,11 @@ class Telephone:
         """
         assert self._another is not None, "place_call gives it"
         self._check_live("reconnect")
-        link = await self._another()
+        self.is_coming_back = True
+        try:
+            link = await self._another()
+        finally:
+            self.is_coming_back = False
         self._check_live("reconnect")
         self.stream_sid = _draw_sid(self._random)
         self._began_at = self.now

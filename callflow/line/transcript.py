@@ -17,9 +17,9 @@ import msgspec
 from attrs import Factory, define, frozen
 
 from callflow.flow.secret import DOT
+from callflow.line.grammar import render_step
 from callflow.line.heard import JOINT, HeardPrompt, Utterance, utterances
 from callflow.line.recording import KeyTone
-from callflow.line.script import render_step
 from callflow.line.steps import (
     Branch,
     Deafen,
@@ -28,6 +28,8 @@ from callflow.line.steps import (
     Ending,
     Enter,
     Expectation,
+    Freeze,
+    HalfClose,
     HangUp,
     Hear,
     Play,
@@ -40,6 +42,7 @@ from callflow.line.steps import (
     Step,
     TakeOver,
 )
+from callflow.line.words import duration
 
 CUT_COLUMN = 58
 """Where ``cut off`` stands behind what was said."""
@@ -66,7 +69,7 @@ class Entered:
 class Deed:
     """Something that the caller did."""
 
-    step: Press | Enter | Play | HangUp | Drop | Reconnect | TakeOver | Deafen | SendOdd
+    step: Press | Enter | Play | HangUp | Drop | Reconnect | TakeOver | Deafen | Freeze | HalfClose | SendOdd
     start: float
     """Seconds since the answer."""
     end: float = math.inf
@@ -318,6 +321,10 @@ def _deed(deed: Deed) -> str:  # noqa: PLR0911 - one row a verb
             return "▶ loses the line without a sign, and is back on another"
         case Deafen():
             return "▶ loses the line without a sign"
+        case Freeze():
+            return f"▶ is on a line that stands still for {duration(deed.step.seconds)}"
+        case HalfClose():
+            return "▶ loses the line by half: it hears no more"
         case SendOdd():
             return f"▶ does what is odd: {deed.step.oddity.value}"
         case _:

@@ -14,7 +14,7 @@ from callflow.testing.rules import check as check_wire
 from callflow.testing.stand_in import CallDouble, call_double
 
 if TYPE_CHECKING:
-    from callflow.testing import traffic
+    from callflow.testing import faults, traffic
     from callflow.testing.events import Given, events_for
 
 __all__ = [
@@ -29,12 +29,13 @@ __all__ = [
     "check_call",
     "check_wire",
     "events_for",
+    "faults",
     "replay",
     "run",
     "traffic",
 ]
 
-_BY_HYPOTHESIS = {"Given": "events", "events_for": "events", "traffic": ""}
+_BY_HYPOTHESIS = {"Given": "events", "events_for": "events", "faults": "", "traffic": ""}
 """Names that need Hypothesis, and where they are: who replays a call need not have it. Of a module that is nowhere."""
 
 

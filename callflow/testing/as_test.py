@@ -6,7 +6,8 @@ import re
 from collections.abc import Iterator, Sequence
 from typing import Any, assert_never
 
-from callflow.line.script import render_step
+from callflow.line.grammar import render_step
+from callflow.line.script import header_lines
 from callflow.line.steps import (
     Branch,
     Deafen,
@@ -14,6 +15,8 @@ from callflow.line.steps import (
     Ended,
     Ending,
     Enter,
+    Freeze,
+    HalfClose,
     HangUp,
     Header,
     Hear,
@@ -83,6 +86,9 @@ def _options(script: Script) -> Iterator[str]:
         yield f"network=Network.{header.network.name}"
     if header.begins is not None:
         yield f"begins={_literal(header.begins.value)}"
+    if header.faults:
+        lines = ", ".join(_literal(line) for line in header_lines(Header(faults=header.faults)))
+        yield f"faults=[{lines}]"
     if script.asks:
         yield "announced=True"
     if script.answers:
@@ -133,6 +139,10 @@ def _statement(step: Step) -> str:  # noqa: PLR0911, PLR0912 - one row a verb
             return _call("takes_over")
         case Deafen():
             return _call("goes_deaf")
+        case Freeze():
+            return _call("freezes", step.seconds)
+        case HalfClose():
+            return _call("half_closes")
         case SendOdd():
             return _call("sends_odd", step.oddity.value)
         case RingAgain():

@@ -10,7 +10,7 @@ import difflib
 import math
 import sys
 import wave
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, Generic, Literal, TypeVar
@@ -41,6 +41,8 @@ from callflow.line.steps import (
     Ender,
     Ending,
     Enter,
+    Freeze,
+    HalfClose,
     HangUp,
     Header,
     Hear,
@@ -60,8 +62,10 @@ from callflow.line.steps import (
 from callflow.line.transcript import expected
 from callflow.server.flow_argument import argument_of
 from callflow.server.settings import Settings
+from callflow.testing.doubles import by_name, steer
 from callflow.testing.failure import CallFailed
 from callflow.testing.performance import Performance
+from callflow.testing.plan import Plan
 from callflow.testing.seeding import task_order
 from callflow.testing.sounds import murmur
 from callflow.testing.stage import Circumstances, Stage
@@ -88,6 +92,7 @@ async def caller(  # noqa: PLR0913 - what a call has, all of it by keyword and w
     echoes: EchoesClearedMarks = "at once",
     network: Network = Network.SMOOTH,
     begins: Oddity | str | None = None,
+    faults: Plan | Iterable[str] = (),
     announced: bool = False,
     settings: Settings | None = None,
     may_fail: bool = False,
@@ -106,6 +111,9 @@ async def caller(  # noqa: PLR0913 - what a call has, all of it by keyword and w
         echoes: When marks that a ``clear`` overtook come back; Exotel does not say.
         network: How the network hands bytes on.
         begins: What is odd about how each stream of the call begins, such as ``"early-media"``.
+        faults: What goes wrong on the line: a plan that ``faults.plans()`` drew, or lines such as ``"at 3s drop"``. A
+            plan's lag, echoes and network stand for the three above. ``service`` in it is one of *services*, by its
+            class's name in small letters.
         announced: Whether Exotel asks the Passthru before the stream.
         settings: The server's.
         may_fail: Whether user code of the flow may raise; else a call that ends by that fails the test.
@@ -133,11 +141,16 @@ async def caller(  # noqa: PLR0913 - what a call has, all of it by keyword and w
         rate=flow.rate,
         one_way=flow.one_way,
     )
-    stage = Stage(flow, Circumstances.of(header, flow), services, settings or Settings())
+    plan = faults if isinstance(faults, Plan) else Plan.read(faults)
+    header = plan.of(header)
+    doubles = steer(by_name(services)) if plan.steers else {}
+    stage = Stage(flow, Circumstances.of(header, flow), tuple(doubles.values()) or services, settings or Settings())
     with task_order(seed), alone():
         async with trio.open_nursery() as nursery:
             await stage.open(nursery)
-            performance = Performance(stage=stage, nursery=nursery, header=header, answers=dict(answers or {}))
+            performance = Performance(
+                stage=stage, nursery=nursery, header=header, answers=dict(answers or {}), services=doubles
+            )
             await performance.ring(asks=announced)
             on_the_phone: Caller[D] = Caller(performance, may_fail=may_fail)
             yield on_the_phone
@@ -284,6 +297,14 @@ class Caller(Generic[D]):
     async def goes_deaf(self) -> None:
         """Become a half-open line: nothing is sent, read or answered any more, and nobody is told."""
         await self._take(Deafen())
+
+    async def freezes(self, seconds: float) -> None:
+        """Be on a line that stands still, both ways; then everything comes that was held up."""
+        await self._take(Freeze(seconds=seconds))
+
+    async def half_closes(self) -> None:
+        """Lose the line by half: this side of the connection ends without a word. ``reconnects`` comes back."""
+        await self._take(HalfClose())
 
     async def sends_odd(self, oddity: Oddity | str) -> None:
         """Have Exotel do what it should not do; see ``odd`` in the page on call scripts."""

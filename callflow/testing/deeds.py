@@ -25,6 +25,8 @@ from callflow.line.steps import (
     Drop,
     Ended,
     Enter,
+    Freeze,
+    HalfClose,
     HangUp,
     Hear,
     Play,
@@ -38,9 +40,11 @@ from callflow.line.steps import (
     Service,
     Step,
     TakeOver,
+    Trouble,
     Wait,
 )
 from callflow.line.telephone import Telephone
+from callflow.line.troubles import make_trouble
 from callflow.testing.doubles import Steered, named
 from callflow.testing.stage import Stage
 
@@ -109,7 +113,7 @@ class Deeds:
         Cancellation:
             The call is dropped.
         """
-        facts = self.facts
+        facts, self.stage.steer = self.facts, self.steer
         call_sid = self.phones[0].call_sid if self.phones else self.stage.draw_sid()
         if not asks or await self._is_sent_here(call_sid):
             phone = await self.stage.ring(
@@ -166,7 +170,7 @@ class Deeds:
         await trio.sleep(LEFTOVERS)
         await wait_all_tasks_blocked()
 
-    async def _do(self, step: Step) -> None:  # noqa: PLR0912 - one row a verb
+    async def _do(self, step: Step) -> None:
         match step:
             case Ring():
                 pass  # whoever takes the steps rang before the first one
@@ -180,16 +184,10 @@ class Deeds:
                 await trio.sleep(step.seconds)
             case HangUp():
                 await self._hang_up()
-            case Drop():
-                self._lose()
-            case Reconnect():
-                await self._come_back()
-            case TakeOver():
-                await self._take_over()
-            case Deafen():
-                self._deafen()
-            case SendOdd():
-                await self._be_odd(step.oddity)
+            case SendOdd(oddity=oddity) if oddity.place is Place.APPLET:
+                await self._ask_oddly(oddity)
+            case Drop() | HalfClose() | Freeze() | Deafen() | Reconnect() | TakeOver() | SendOdd():
+                await self._make_trouble(step)
             case Service():
                 self.steer(step)
             case RingAgain():
@@ -212,32 +210,18 @@ class Deeds:
         if self._is_there:
             await self.phone.play(pcm16)
 
-    async def _be_odd(self, oddity: Oddity) -> None:
-        if oddity.place is Place.APPLET and not self.is_over:
+    async def _ask_oddly(self, oddity: Oddity) -> None:
+        if not self.is_over:
             for _ in range(2 if oddity is Oddity.PASSTHRU_AGAIN else 1):
                 await self._is_sent_here(self.phone.call_sid)
-        elif self._is_there:
-            await self.phone.send_odd(oddity)
+
+    async def _make_trouble(self, trouble: Trouble) -> None:
+        if self.phones:
+            await make_trouble(self.phone, trouble)
 
     async def _hang_up(self) -> None:
         if not self.is_over:
             await self.phone.hang_up()
-
-    def _lose(self) -> None:
-        if not (self.is_over or self.phone.is_lost):
-            self.phone.lose()
-
-    def _deafen(self) -> None:
-        if self._is_there:
-            self.phone.go_deaf()
-
-    async def _come_back(self) -> None:
-        if not self.is_over and self.phone.is_lost:
-            await self.phone.reconnect()
-
-    async def _take_over(self) -> None:
-        if not (self.is_over or self.phone.is_lost):
-            await self.phone.take_over()
 
     async def _ring_again(self) -> None:
         if self.is_over:

@@ -13,7 +13,7 @@ import functools
 import inspect
 import sys
 import textwrap
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import trio
@@ -106,7 +106,13 @@ def steer(doubles: Doubles) -> dict[str, Steered]:
     return {name: Steered(name, double) for name, double in doubles.items()}
 
 
-# Without a test.
+def by_name(services: Sequence[object]) -> Doubles:
+    """Name services that are there already: their classes' names, in small letters."""
+    return {type(service).__name__.lower(): functools.partial(_itself, service) for service in services}
+
+
+def _itself(service: object) -> object:
+    return service
 
 
 def named(doubles: Mapping[str, Steered], step: Service) -> Steered:
@@ -120,6 +126,9 @@ def named(doubles: Mapping[str, Steered], step: Service) -> Steered:
         words = f"there is no double of a service {step.name!r}; those given are: {known}"
         raise ScriptError("script.call", step.line, words)
     return doubles[step.name]
+
+
+# Without a test.
 
 
 def doubles_of(flow: Flow[Any]) -> dict[str, Double]:

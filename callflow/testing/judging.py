@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 from callflow.call.call import CallTask
 from callflow.call.journal import Kind
 from callflow.flow.state import State
-from callflow.line.steps import Script, SendOdd
+from callflow.line.steps import Freeze, Script, SendOdd, Step
 from callflow.line.telephone import Telephone
 from callflow.session.inputs import EndCause
 from callflow.testing.lawbook import LAWBOOK
@@ -27,25 +27,36 @@ AT_ONCE = 0.001
 """Seconds. What is sent in the very moment in which the other side ends has crossed with that."""
 
 
+def _troubles(script: Script) -> Iterator[Step]:
+    yield from script.steps
+    yield from (fault.step for fault in script.header.faults)
+
+
+def longest_way(script: Script) -> float:
+    """Say how many seconds may lie between a cause and what follows from it: one goes, the other comes."""
+    frozen = sum(step.seconds for step in _troubles(script) if isinstance(step, Freeze))
+    return 2 * script.header.lag + AT_ONCE + frozen
+
+
 def breaks_rules(script: Script) -> bool:
     """Say whether a script has Exotel break rules on purpose: whether it keeps them is then no question."""
-    odd = (step.oddity for step in script.steps if isinstance(step, SendOdd))
     header = script.header
+    odd = (step.oddity for step in _troubles(script) if isinstance(step, SendOdd))
     return bool(header.breaks or header.begins) or any(not oddity.keeps_the_rules for oddity in odd)
 
 
-def judge(phone: Telephone, task: CallTask, *, lag: float = 0.0, odd: bool = False) -> Verdict:
+def judge(phone: Telephone, task: CallTask, *, crossing: float = AT_ONCE, odd: bool = False) -> Verdict:
     """Judge a call that is over.
 
     Args:
         phone: Exotel's side of it.
         task: The server's side.
-        lag: Seconds that a message was under way.
+        crossing: Seconds that a cause and its effect may have been under way.
         odd: Whether messages were sent that Exotel should not send: then the keys that came are not looked at.
     """
     timing, flow = task.driver.timing, task.flow
     exempt = (RAW if flow.raw else frozenset()) | (LOW_LATENCY if task.settings.low_latency else frozenset())
-    wire = recorded(phone, crossing=2 * lag + AT_ONCE, one_way=flow.one_way)  # the cause goes there, the rest back
+    wire = recorded(phone, crossing=crossing, one_way=flow.one_way)
     lead = timing.low_latency_lead if task.settings.low_latency else timing.lead
     verdict = check_rules(wire, exempt=exempt, lead=lead)
     journal = task.driver.journal

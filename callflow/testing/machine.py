@@ -22,6 +22,8 @@ from callflow.line.profile import EchoesClearedMarks
 from callflow.line.steps import (
     Deafen,
     Drop,
+    Freeze,
+    HalfClose,
     HangUp,
     Header,
     Network,
@@ -54,6 +56,11 @@ BEGINS = (*[None] * 12, *BEGINNINGS.values())
 
 NEAR = (0, -1, 1, -5, -6, -4)
 """Frames beside a moment at which something is due; a key is let go five frames after it is pressed."""
+
+TROUBLES: tuple[Step, ...] = (
+    Drop(), Deafen(), TakeOver(), HalfClose(), Freeze(seconds=0.5), Freeze(seconds=2.0), Freeze(seconds=6.0)
+)  # fmt: skip
+"""What befalls a line. One that stands still for longer than the stall time may be taken over meanwhile."""
 
 picks = st.integers(0, 1023)
 """A choice by number."""
@@ -194,9 +201,9 @@ class CallMachine(Example):
         self.take(self._fitting(pick // 4) if pick % 4 else HangUp())
 
     @precondition(_live)
-    @rule(trouble=st.sampled_from((Drop(), Deafen(), TakeOver())))
+    @rule(trouble=st.sampled_from(TROUBLES))
     def lose_line(self, trouble: Step) -> None:
-        """Lose the line by a reset or without a sign, or come on another one while it is there."""
+        """Lose the line by a reset, by half or without a sign, have it stand still, or come on another beside it."""
         self.take(trouble)
 
     @precondition(lambda machine: machine.is_lost or machine.is_deaf)

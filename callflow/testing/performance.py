@@ -21,12 +21,12 @@ from callflow.errors import CallflowError, NotAnswered
 from callflow.line.applets import passthru
 from callflow.line.player import Player, Surroundings, open_player
 from callflow.line.recognise import Recogniser, prompts_in
-from callflow.line.steps import Header, Ring, RingAgain, Script, Service, Step
+from callflow.line.steps import Header, Reconnect, Ring, RingAgain, Script, Service, Step
 from callflow.line.telephone import Telephone
 from callflow.line.transcript import Conversation, Entered, Outcome, Teller
 from callflow.testing.doubles import Steered, named
 from callflow.testing.failure import Failure
-from callflow.testing.judging import breaks_rules, fault_of, judge, place_of
+from callflow.testing.judging import breaks_rules, fault_of, judge, longest_way, place_of
 from callflow.testing.stage import Stage
 
 SETTLES = 30.0
@@ -120,7 +120,7 @@ class Performance:
         Raises:
             NotAnswered: The server refuses it, or the Passthru sends it another way.
         """
-        header = self.header
+        header, self.stage.steer = self.header, self.steer
         call_sid = self.legs[0].phone.call_sid if self.legs else None
         if asks:
             call_sid = self.stage.draw_sid()
@@ -239,8 +239,11 @@ class Performance:
 
     def give_up_line(self) -> None:
         """Leave the telephone where a line is lost and nobody will come back."""
-        if self.leg.phone.is_lost:
-            self.leg.phone.drop()
+        phone = self.leg.phone
+        faults = self.header.faults if len(self.legs) == 1 else ()
+        to_come = any(fault.at >= phone.now and isinstance(fault.step, Reconnect) for fault in faults)
+        if phone.is_lost and not (to_come or phone.is_coming_back):
+            phone.drop()
 
     async def close(self, *, may_fail: bool = False) -> Failure | None:
         """Leave the telephone, wait until nothing is left of the calls, and judge them.
@@ -276,7 +279,7 @@ class Performance:
         if not may_fail and (fault := fault_of(task)):
             return self.failure("the flow's own code does not raise", fault)
         odd = breaks_rules(self.script)
-        verdict = judge(leg.phone, task, lag=self.header.lag, odd=odd)
+        verdict = judge(leg.phone, task, crossing=longest_way(self.script), odd=odd)
         if not verdict.breaches:
             return None
         breach = verdict.breaches[0]

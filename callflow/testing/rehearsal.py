@@ -23,7 +23,7 @@ from callflow.server.settings import Settings
 from callflow.session.timing import Timing
 from callflow.testing.deeds import CallerFacts, Deeds
 from callflow.testing.doubles import Doubles, failures_of, steer
-from callflow.testing.judging import AT_ONCE, IN_VIRTUAL_TIME, breaks_rules
+from callflow.testing.judging import IN_VIRTUAL_TIME, breaks_rules, longest_way
 from callflow.testing.lawbook import Evidence, Lawful
 from callflow.testing.laws.law import Patience
 from callflow.testing.logged import logged
@@ -244,7 +244,7 @@ class Rehearsal:
 
     def _evidence(self) -> Evidence:
         phones = () if breaks_rules(self.script()) else self.deeds.phones
-        crossing, one_way = 2 * self.header.lag + AT_ONCE, self.cast.flow.one_way
+        crossing, one_way = longest_way(self.script()), self.cast.flow.one_way
         return evolve(
             self._known,
             wire=self.witness.log,

@@ -23,7 +23,7 @@ from callflow.line.script_files import read_answers, read_script
 from callflow.line.steps import Branch, Ended, Hear, Quiet, Reach, Reconnect, Script, Service
 from callflow.line.transcript import Outcome, expected
 from callflow.server.flow_argument import load_flow_from
-from callflow.testing.doubles import Doubles, doubles_of, steer
+from callflow.testing.doubles import Doubles, by_name, doubles_of, steer
 from callflow.testing.failure import Failure
 from callflow.testing.judging import shown
 from callflow.testing.performance import Performance
@@ -117,15 +117,7 @@ def _reenact(
 
     if script.header.machine is None:
         flow = flow or _flow_of(script)
-    return reenact(script, flow=flow, services=_named(services) if services else None, answers=answers)
-
-
-def _named(services: Sequence[object]) -> Doubles:
-    return {type(service).__name__.lower(): partial(_itself, service) for service in services}
-
-
-def _itself(service: object) -> object:
-    return service
+    return reenact(script, flow=flow, services=by_name(services) if services else None, answers=answers)
 
 
 def _listen(
@@ -135,7 +127,7 @@ def _listen(
     flow = flow or _flow_of(script)
     assert flow.library is not None  # loaded here, where what is wrong with it is told as it is
     steers = any(isinstance(step, Service) for step in script.steps)
-    doubles = {**(doubles_of(flow) if steers else {}), **_named(services)}
+    doubles = {**(doubles_of(flow) if steers else {}), **by_name(services)}
     played = _Replaying(script, flow, answers, read_sounds(script), doubles)
     with task_order(script.header.order or 0):
         played.failure = played.play()

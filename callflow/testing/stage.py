@@ -19,8 +19,9 @@ from callflow.call.record import CallRecord
 from callflow.flow.flow import Flow
 from callflow.line.memory import Conditions, MemoryNetwork
 from callflow.line.profile import Profile
-from callflow.line.steps import Header, Network
+from callflow.line.steps import Fault, Header, Network, Service
 from callflow.line.telephone import Telephone, place_call
+from callflow.line.troubles import befall
 from callflow.server.serve import Server
 from callflow.server.settings import Settings
 from callflow.session.timing import Timing
@@ -60,6 +61,8 @@ class Circumstances:
     """Of every connection."""
     profile: Profile = FOLDED
     """Which Exotel calls."""
+    faults: tuple[Fault, ...] = ()
+    """What befalls the line of the first call."""
 
     @classmethod
     def of(cls, header: Header, flow: Flow[Any] | None = None) -> Circumstances:
@@ -74,6 +77,7 @@ class Circumstances:
             seed=header.seed or 0,
             order=header.order or 0,
             conditions=attrs.evolve(CONDITIONS[header.network], lag=header.lag),
+            faults=header.faults,
             profile=_folded(header.profile, flow),
         )
 
@@ -130,11 +134,15 @@ class Stage:
     timing: Timing | None = None
     server: NotingServer = field(init=False)
     network: MemoryNetwork = field(init=False)
+    steer: Callable[[Service], None] = field(default=lambda step: None, init=False)
+    """Has a service answer, fail or hang: whoever has the doubles sets it, for the circumstances' faults."""
     _chance: Random = field(init=False)
+    _befalls: tuple[Fault, ...] = field(init=False)
     _nursery: trio.Nursery | None = field(default=None, init=False)
 
     def __attrs_post_init__(self) -> None:
         self._chance = Random(self.circumstances.seed)
+        self._befalls = self.circumstances.faults
         flow = self.flow.providing(*self.services)
         self.server = NotingServer(flow, self.settings, self.timing, self._draw())
         self.network = MemoryNetwork(self.circumstances.conditions, self._draw())
@@ -177,7 +185,16 @@ class Stage:
             self.network.dial, profile=self.circumstances.profile, random=self._draw(), **who
         ) as phone:
             task_status.started(phone)
+            await self._bear(phone)
+
+    async def _bear(self, phone: Telephone) -> None:
+        """Have its faults happen to the first call, and wait for its end."""
+        faults, self._befalls = self._befalls, ()
+        async with trio.open_nursery() as nursery:
+            if faults:
+                nursery.start_soon(befall, phone, faults, self.steer)
             await phone.ended.wait()
+            nursery.cancel_scope.cancel()
 
     @property
     def calls(self) -> Sequence[CallTask]:

@@ -86,6 +86,12 @@ class Line:
     def go_deaf(self) -> None:
         self.lines.append("deaf")
 
+    def freeze(self, seconds: float) -> None:
+        self.lines.append(f"frozen for {seconds:g} s")
+
+    def half_close(self) -> None:
+        self.lines.append("half closed")
+
     async def send_odd(self, oddity: Oddity) -> None:
         await trio.lowlevel.checkpoint()
         self._check("send_odd")

@@ -9,10 +9,10 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from callflow.errors import ScriptError
-from callflow.line.grammar import GRAMMAR, form
+from callflow.line.grammar import GRAMMAR, form, render_step
 from callflow.line.oddities import Oddity
 from callflow.line.profile import BREAKABLE
-from callflow.line.script import parse, render, render_step
+from callflow.line.script import parse, render
 from callflow.line.steps import (
     Act,
     Branch,
@@ -22,6 +22,9 @@ from callflow.line.steps import (
     Ender,
     Ending,
     Enter,
+    Fault,
+    Freeze,
+    HalfClose,
     HangUp,
     Header,
     Hear,
@@ -29,6 +32,7 @@ from callflow.line.steps import (
     Press,
     Quiet,
     Reach,
+    Reconnect,
     Ring,
     RingAgain,
     Script,
@@ -76,6 +80,8 @@ def refusal(text: str) -> str:
         ("hangup", HangUp()),
         ("drop", Drop()),
         ("deaf", Deafen()),
+        ("freeze 2s", Freeze(seconds=2.0)),
+        ("halfclose", HalfClose()),
         ("odd no-json", SendOdd(oddity=Oddity.NO_JSON)),
         ("service Bank hangs", Service(name="Bank", way=ServiceWay.HANGS)),
         ("again", RingAgain()),
@@ -254,3 +260,42 @@ def test_any_text_is_a_script_or_is_refused(text: str) -> None:
 
 def test_a_caller_who_rings_again_may_do_things_again() -> None:
     assert len(parse("hangup\nagain\nkeys 1\n").steps) == 3
+
+
+# What befalls a line.
+
+FAULTS = """\
+at 3s drop
+at 4.5s reconnect
+at 5s freeze 2s
+at 6s odd late-mark
+at 7s service Bank hangs
+hangup
+"""
+
+
+def test_faults_stand_in_the_header_with_their_moments() -> None:
+    script = parse(FAULTS)
+
+    assert script.header.faults == (
+        Fault(at=3.0, step=Drop()),
+        Fault(at=4.5, step=Reconnect()),
+        Fault(at=5.0, step=Freeze(seconds=2.0)),
+        Fault(at=6.0, step=SendOdd(oddity=Oddity.LATE_MARK)),
+        Fault(at=7.0, step=Service(name="Bank", way=ServiceWay.HANGS)),
+    )
+    assert render(script) == FAULTS
+
+
+@pytest.mark.parametrize(
+    ("line", "words"),
+    [
+        ("at 3s keys 1", "'keys' is nothing that befalls a line; there are drop, reconnect"),
+        ("at 3s freeze", "a time is missing; write: at TIME freeze TIME"),
+        ("at 3s drop now", "'now' is too much; write: at TIME drop"),
+        ("at 3s odd passthru-late", "what Exotel asks over HTTP befalls no line; write it as a step"),
+        ("at drop", "'drop' is no time; write it like 2s"),
+    ],
+)
+def test_what_befalls_no_line_is_refused_with_the_cure(line: str, words: str) -> None:
+    assert words in refusal(f"{line}\nhangup\n")

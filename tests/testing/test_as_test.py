@@ -16,6 +16,9 @@ lag 0.05s
 echoes late
 param who=me
 network rough
+begins early-media
+at 3s drop
+at 4s reconnect
 ring
 hear menu for 0.4s within 3s
 hear "your balance" complete
@@ -28,6 +31,9 @@ wait 2s
 state Menu within 3s
 quiet within 0.4s of keys
 deaf
+freeze 2s
+halfclose
+reconnect
 odd start-again
 service Bank hangs
 takeover
@@ -59,6 +65,8 @@ async def test_three_wrong_pins() -> None:
         echoes="late",
         parameters={"who": "me"},
         network=Network.ROUGH,
+        begins="early-media",
+        faults=["at 3s drop", "at 4s reconnect"],
         announced=True,
         answers=ANSWERS,
     ) as c:
@@ -74,6 +82,9 @@ async def test_three_wrong_pins() -> None:
         await c.reaches("Menu", within=3.0)
         await c.quiet(within=0.4)
         await c.goes_deaf()
+        await c.freezes(2.0)
+        await c.half_closes()
+        await c.reconnects()
         await c.sends_odd("start-again")
         # service Bank hangs: have the double that is given by services= do so
         await c.takes_over()
