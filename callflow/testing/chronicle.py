@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 
-from attrs import evolve
-
 from callflow.call.journal import Entry, Kind
 
 _SHOWN = {
@@ -33,45 +31,40 @@ IN_A_ROW = 1.0
 
 def chronicle(entries: Iterable[Entry]) -> Iterator[str]:
     """Tell what happened in a call."""
-    for entry in _in_rows(entry for entry in entries if _is_told(entry)):
-        yield f"{entry.at:7.2f}  {_told(entry)}"
+    for row in _in_rows(entry for entry in entries if _is_told(entry)):
+        yield f"{row[0].at:7.2f}  {_told(row)}"
 
 
 def _is_told(entry: Entry) -> bool:
     return entry.kind is Kind.ERROR or (entry.kind, entry.what) in _SHOWN
 
 
-def _told(entry: Entry) -> str:
-    if entry.kind is Kind.ERROR:
-        return " ".join(map(str, (*entry.details.values(), entry.what)))
-    form = "keys {key}" if len(_keys(entry)) > 1 else _SHOWN[entry.kind, entry.what]
-    return form.format_map(_Details(entry.details))
+def _told(row: Sequence[Entry]) -> str:
+    first = row[0]
+    if first.kind is Kind.ERROR:
+        return " ".join(map(str, (*first.details.values(), first.what)))
+    if len(row) == 1:
+        return _SHOWN[first.kind, first.what].format_map(_Details(first.details))
+    if first.what == "held":
+        return f"{len(row)} keys are kept"
+    return "keys " + "".join(str(entry.details["key"]) for entry in row)
 
 
-def _in_rows(entries: Iterable[Entry]) -> Iterator[Entry]:
-    """Make one entry of keys that a state took one soon after another."""
-    row, last = list[Entry](), 0.0
+def _in_rows(entries: Iterable[Entry]) -> Iterator[Sequence[Entry]]:
+    """Put keys to one another that came soon one after another, and of which the same is told."""
+    row = list[Entry]()
     for entry in entries:
-        if row and not (_keys(entry) and entry.at - last <= IN_A_ROW):
-            yield _joined(row)
+        if row and not _belongs(entry, row[-1]):
+            yield row
             row = []
-        if _keys(entry):
-            row.append(entry)
-        else:
-            yield entry
-        last = entry.at
+        row.append(entry)
     if row:
-        yield _joined(row)
+        yield row
 
 
-def _joined(row: Sequence[Entry]) -> Entry:
-    return evolve(row[0], details={**row[0].details, "key": "".join(map(_keys, row))})
-
-
-def _keys(entry: Entry) -> str:
-    """Give the keys that an entry says to be taken; empty if it is about something else."""
-    is_taken = (entry.kind, entry.what) == (Kind.KEY, "taken")
-    return str(entry.details["key"]) if is_taken else ""
+def _belongs(entry: Entry, last: Entry) -> bool:
+    is_alike = (entry.kind, entry.what) == (last.kind, last.what)
+    return is_alike and entry.kind is Kind.KEY and entry.what in ("taken", "held") and entry.at - last.at <= IN_A_ROW
 
 
 class _Details(dict[str, object]):

@@ -6,6 +6,7 @@ What it finds is told as one call: the law, the steps, what happened, and how to
 from __future__ import annotations
 
 import unittest
+from itertools import islice
 
 from hypothesis import HealthCheck, Phase
 from hypothesis import settings as make_settings
@@ -15,7 +16,7 @@ from callflow.line.steps import Header, Script
 from callflow.testing.example import Example
 from callflow.testing.failure import CallFailed, Failure
 from callflow.testing.lawbook import LawBroken
-from callflow.testing.pilot import Flight, before_takeoff, flights_to, fly, untaken
+from callflow.testing.pilot import Flight, before_takeoff, flights_to, fly, untaken, variations
 from callflow.testing.shrinking import shrink
 from callflow.testing.stepper import NeverSettles
 
@@ -24,6 +25,9 @@ STEPS = 30
 
 MOST_FLIGHTS = 80
 """Examples of a run that are flown on purpose, at most."""
+
+MOST_VARIATIONS = 80
+"""Examples of a run that go such a way again, twice or with a line that is lost, at most."""
 
 _BREAKS = (LawBroken, NeverSettles)
 
@@ -83,24 +87,30 @@ def make_test_case(machine: type[Example]) -> type[unittest.TestCase]:
 
 
 def explore(machine: type[Example]) -> None:
-    """Try each edge of the flow on purpose.
+    """Try each edge of the flow on purpose; then the ways that led to one again, with variations.
 
     Raises:
         LawBroken: A call broke a law.
     """
-    flown = 0
+    flown, ways = 0, list[Script]()
     for edge in machine.reading.edges:
         for flight in flights_to(edge, machine.callers, tuple(machine.cast.services)):
-            if flown >= MOST_FLIGHTS or edge not in untaken(machine.so_far.coverage, machine.reading):
+            missing = untaken(machine.so_far.coverage, machine.reading)
+            if flown >= MOST_FLIGHTS or edge not in missing:
                 break
             flown += 1
-            _fly(machine, flight)
+            script = _fly(machine, flight)
+            if untaken(machine.so_far.coverage, machine.reading) != missing:
+                ways.append(script)
+    for script in islice(variations(ways), MOST_VARIATIONS):
+        machine.play(script)
 
 
-def _fly(machine: type[Example], flight: Flight) -> None:
+def _fly(machine: type[Example], flight: Flight) -> Script:
     player = machine()
     with player.playing(Header(caller=flight.caller, seed=0, order=0), before=before_takeoff(flight, machine.reading)):
         fly(player, machine.reading, flight)
+    return player.script()
 
 
 # What was found.

@@ -10,10 +10,10 @@ from collections import deque
 from collections.abc import Iterator, Sequence
 from typing import Protocol
 
-from attrs import frozen
+from attrs import evolve, frozen
 
 from callflow.flow.graph import Edge
-from callflow.line.steps import Play, Press, Service, ServiceWay, Step, Wait
+from callflow.line.steps import HangUp, Play, Press, RingAgain, Script, Service, ServiceWay, Step, TakeOver, Wait
 from callflow.testing.coverage import Coverage
 from callflow.testing.reading import FRAME, FlowReading
 from callflow.testing.rehearsal import Rehearsal
@@ -26,6 +26,10 @@ LONGEST_WAIT = 90.0
 """Seconds of one step, where nothing says how long it takes."""
 
 WORD, SENTENCE = SAYINGS
+
+
+LONGEST_WAY = 100.0
+"""Seconds that the steps of a way may wait which is gone again: minutes of music cost as much as a hundred calls."""
 
 
 @frozen(kw_only=True)
@@ -106,6 +110,26 @@ def fly(pilot: Pilot, reading: FlowReading, flight: Flight) -> None:
         edge = way[0]
         pilot.take(_step_along(edge, rehearsal, reading, flight.entry + tried.get(edge, 0)))
         tried[edge] = tried.get(edge, 0) + 1
+
+
+def variations(flown: Sequence[Script]) -> Iterator[Script]:
+    """Give calls that go a way again which was flown: twice, and with a line that is lost at each place of it.
+
+    What a flow keeps of one call must not be there in the next, and what it counts has to outlive a lost line. Of the
+    places on the ways the last ones come first: most has happened before.
+    """
+    flown = [script for script in flown if _seconds(script) <= LONGEST_WAY]
+    for script in flown:
+        yield evolve(script, steps=(*script.steps, HangUp(), RingAgain(), *script.rest))
+    for back in range(1, max((len(script.rest) for script in flown), default=0) + 1):
+        for script in flown:
+            place = len(script.steps) - back
+            if back <= len(script.rest):
+                yield evolve(script, steps=(*script.steps[:place], TakeOver(), *script.steps[place:]))
+
+
+def _seconds(script: Script) -> float:
+    return sum(step.seconds for step in script.steps if isinstance(step, Wait))
 
 
 def _arrived(rehearsal: Rehearsal, edge: Edge) -> bool:

@@ -6,7 +6,7 @@ import pytest
 
 from callflow.call.journal import Kind
 from callflow.testing.chronicle import chronicle
-from tests.testing.stories import Line, entered, fate, pause, pressed, queued, story, taken
+from tests.testing.stories import Line, entered, fate, pause, pressed, queued, story, taken, typed
 
 
 def told(*lines: Line) -> list[str]:
@@ -18,6 +18,8 @@ def told(*lines: Line) -> list[str]:
     [
         ([taken(1.0, "1")], ["1.00  key 1"]),
         ([taken(1.0), pressed(1.3), taken(1.3), taken(2.3)], ["1.00  keys •••"]),
+        ([typed(1.0, "held"), typed(1.3, "held")], ["1.00  2 keys are kept"]),
+        ([typed(1.0, "held"), taken(1.0, "1")], ["1.00  a key is kept", "1.00  key 1"]),
         ([taken(1.0, "1"), taken(2.5, "2")], ["1.00  key 1", "2.50  key 2"]),
         (
             [taken(1.0, "1"), entered(1.0, "Think", 2), taken(1.2, "2")],
