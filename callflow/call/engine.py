@@ -200,6 +200,7 @@ class Engine(Generic[D]):
             self._leave(level)
             nursery.cancel_scope.cancel()
             self._call.playbacks.release()
+        self._end_what_plays()  # a clean-up may have begun something since
         self._driver.deadlines.stop(_LEAVING)
         return left
 
@@ -240,12 +241,16 @@ class Engine(Generic[D]):
 
     def _leave(self, level: Level) -> None:
         """Silence first: a slow clean-up of the state must not delay the clear."""
-        self._call.playbacks.silence()
-        self._call.close_audio()
-        self._driver.taps.leave_state()
+        self._end_what_plays()
         self._keypad.leave(level)
         self._delivery.stop()
         self._expect_end()
+
+    def _end_what_plays(self) -> None:
+        """End what a state plays, and what listens for it."""
+        self._call.playbacks.silence()
+        self._call.close_audio()
+        self._driver.taps.leave_state()
 
     def _expect_end(self) -> None:
         self._driver.deadlines.set(_LEAVING, trio.current_time() + self._driver.timing.leave - _LAST_TURN, self._late)

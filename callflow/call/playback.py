@@ -34,6 +34,8 @@ class LivePlayback(Playback):
     _settled: trio.Event = field(factory=trio.Event, init=False)
     _rest: Running | None = field(default=None, init=False)
     """What is left of it to send, while it pauses."""
+    _is_held: bool = field(default=False, init=False)
+    """Whether it pauses; there may be nothing left to send, and then what comes next follows behind it."""
 
     @property
     def result(self) -> Heard | None:
@@ -49,7 +51,7 @@ class LivePlayback(Playback):
     @property
     def is_sounding(self) -> bool:
         """Whether the caller hears it, or is about to."""
-        return self.result is None and not self.entry.paused
+        return self.result is None and not (self.entry.paused or self._is_held)
 
     async def heard(self) -> Heard:
         await self._settled.wait()
@@ -66,14 +68,14 @@ class LivePlayback(Playback):
         if self.is_waiting:
             self.entry.paused = True
         elif self.is_sounding:
-            self._rest = self._playbacks.pause(self)
+            self._rest, self._is_held = self._playbacks.pause(self), True
 
     def resume(self) -> None:
         if self.is_waiting:
             self._playbacks.unpause(self)
-        elif self.entry.result is None and self._rest is not None:
+        elif self.entry.result is None and self._is_held:
             self._playbacks.resume(self, self._rest)
-            self._rest = None
+            self._rest, self._is_held = None, False
 
     def gives_way(self, cuts: tuple[BargeIn, ...]) -> bool:
         """Say whether it is silent, or is one that may be cut: then whoever speaks or presses is answered now."""
@@ -82,7 +84,7 @@ class LivePlayback(Playback):
     def play_again(self) -> None:
         """Play it from its beginning, on the line that there is now."""
         assert self._again is not None
-        self._rest = None
+        self._rest, self._is_held = None, False
         self._again(self)
 
     def settled(self) -> None:
@@ -117,10 +119,10 @@ class Playbacks:
         self.playing = self._unsettled[playback.entry] = playback
 
     def cut(self, playback: LivePlayback) -> None:
-        """Cut one. Of one that pauses nothing plays, so that nothing else is cut with it."""
+        """Cut one. Of one that pauses nothing plays, so that nothing else is cut with it; maybe all of it was sent."""
         if playback.entry.paused:
             self._driver.settle(self._driver.ledger.drop(playback.entry, trio.current_time()))
-        else:
+        elif playback is self.playing or self.playing is None or self.playing.result is not None:
             self._driver.cut()
 
     def barge_in(self, cuts: tuple[BargeIn, ...], by: str) -> None:
@@ -137,17 +139,17 @@ class Playbacks:
         """Hold the one that sounds back."""
         rest = self._driver.writer.pause()
         playback.entry.paused = rest is not None
-        if rest is not None:
-            self._note("paused", playback)
+        self._note("paused", playback)
         return rest
 
-    def resume(self, playback: LivePlayback, rest: Running) -> None:
+    def resume(self, playback: LivePlayback, rest: Running | None) -> None:
         """Let one that pauses go on."""
         self.check_free(" ".join(playback.entry.names))
         playback.entry.paused = False
         self.playing = playback
         self._note("resumed", playback)
-        self._driver.writer.resume(rest)
+        if rest is not None:
+            self._driver.writer.resume(rest)
 
     def _note(self, what: str, playback: LivePlayback, **details: str) -> None:
         self._driver.note(Kind.PLAYBACK, what, prompt=" ".join(playback.entry.names), **details)

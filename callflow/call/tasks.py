@@ -25,6 +25,7 @@ def start_tasks(level: Level, driver: Driver, nursery: trio.Nursery, visit: int)
 
 async def _run(level: Level, driver: Driver, visit: int) -> None:
     result: Any
+    await trio.lowlevel.checkpoint_if_cancelled()  # the state may be left before its tasks had their first turn
     try:
         result = await level.state.run(level.call)
     except* (Exception, SystemExit) as raised:  # noqa: BLE001  # user code; the flow or the end takes it
@@ -36,6 +37,7 @@ async def _run(level: Level, driver: Driver, visit: int) -> None:
 
 
 async def _be_active(level: Level, name: str, driver: Driver, visit: int) -> None:
+    await trio.lowlevel.checkpoint_if_cancelled()  # as above
     ACTIVITY.set(f"{level.name}.{name}")  # for this task and those that it starts
     driver.note(Kind.STATE, "activity began", state=level.name, visit=visit, activity=name)
     try:

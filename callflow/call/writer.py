@@ -17,7 +17,7 @@ from callflow.call.link import Link
 from callflow.session.inputs import Frame, SendClear, SendMark, SendMedia
 from callflow.session.playout import Entry, Ledger
 from callflow.session.timing import Timing
-from callflow.wire.audio import AudioFormat
+from callflow.wire.audio import SMALLEST_CHUNK, AudioFormat
 from callflow.wire.exotel import Outgoing
 
 MARK_EVERY = 5.0
@@ -70,6 +70,8 @@ class Writer:
         self._shut = False
         self._flushing = trio.CancelScope()
         self._work = trio.Event()
+        self._smallest = 0 if low_latency else SMALLEST_CHUNK
+        """Bytes. What is less ends an utterance (R18): a mark stands behind it, and what comes then is another."""
         self.messages_out = 0
         self.late_chunks = 0
         """Chunks that went out after the far end must have run dry in the middle of a playback."""
@@ -104,7 +106,7 @@ class Writer:
         Args:
             entry: Where the ledger keeps account of it.
             chunks: Its payloads; an empty one means that there is nothing to send yet, and ``more`` tells when.
-            marks_inside: Send a mark every ``MARK_EVERY`` seconds as well.
+            marks_inside: Send a mark every ``MARK_EVERY`` seconds as well, and behind each chunk that is a short one.
         """
         self.resume(Running(entry, chunks, next(chunks, None), marks_inside))
 
@@ -188,7 +190,8 @@ class Writer:
         self._ledger.send(entry, seconds, now)
         self._submit(SendMedia(chunk))
         running.unmarked += seconds
-        if running.marks_inside and running.unmarked > MARK_EVERY - _INSTANT and running.after is not None:
+        is_due = running.unmarked > MARK_EVERY - _INSTANT or len(chunk) < self._smallest
+        if running.marks_inside and is_due and running.after is not None:
             self._send_waypoint(running, now)
 
     def _send_waypoint(self, running: Running, now: float) -> None:

@@ -10,6 +10,7 @@ from attrs import define, field
 
 from callflow.call.journal import Kind
 from callflow.flow.flow import Flow
+from callflow.flow.subflow import Done, GaveUp
 from callflow.session.inputs import Verdict
 from callflow.session.table import TABLE, In, S
 from callflow.testing.failure import RunFailed
@@ -78,9 +79,15 @@ class Coverage:
         return [edge for edge in self.all_edges if edge not in self.edges]
 
     @property
+    def all_states(self) -> list[str]:
+        """The states of the flow's graph, without the ends of its sub-flows, which no call is ever in."""
+        states = (state for state in self.flow.graph.all_states if not issubclass(state, Done | GaveUp))
+        return list(dict.fromkeys(state.__name__ for state in states))
+
+    @property
     def missing_states(self) -> list[str]:
         """Those that no example entered."""
-        return [state.__name__ for state in self.flow.graph.all_states if state.__name__ not in self.states]
+        return [state for state in self.all_states if state not in self.states]
 
     @property
     def share(self) -> float:
@@ -106,7 +113,7 @@ class Coverage:
         Args:
             name: Whose run it was.
         """
-        states, edges, cells = len(self.flow.graph.all_states), len(self.all_edges), len(ALL_CELLS)
+        states, edges, cells = len(self.all_states), len(self.all_edges), len(ALL_CELLS)
         reached = (
             f"states {states - len(self.missing_states)}/{states}",
             f"edges {edges - len(self.missing_edges)}/{edges}",

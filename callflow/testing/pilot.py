@@ -6,24 +6,40 @@ answering, failing or hanging, by every caller, with one entry or another. What 
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Iterator, Sequence
 from typing import Protocol
 
 from attrs import evolve, frozen
 
 from callflow.flow.graph import Edge
-from callflow.line.steps import HangUp, Play, Press, RingAgain, Script, Service, ServiceWay, Step, TakeOver, Wait
+from callflow.line.steps import (
+    Drop,
+    HangUp,
+    Play,
+    Press,
+    Reconnect,
+    RingAgain,
+    Script,
+    Service,
+    ServiceWay,
+    Step,
+    TakeOver,
+    Wait,
+)
 from callflow.testing.coverage import Coverage
 from callflow.testing.reading import FRAME, FlowReading
 from callflow.testing.rehearsal import Rehearsal
 from callflow.testing.sounds import SAYINGS
+from callflow.testing.ways import shortest
 
 MOST_STEPS = 24
 """Steps of one flight: who has not arrived by then will not."""
 
 LONGEST_WAIT = 90.0
 """Seconds of one step, where nothing says how long it takes."""
+
+AWAY = 3.0
+"""Seconds that a line is away."""
 
 WORD, SENTENCE = SAYINGS
 
@@ -60,22 +76,6 @@ def flights_to(edge: Edge, callers: Sequence[str], services: Sequence[str]) -> I
     yield from (Flight(edge=edge, caller=callers[0], entry=entry) for entry in (1, 3))
 
 
-def route(reading: FlowReading, start: str, edge: Edge) -> list[Edge]:
-    """Find the shortest way that ends with an edge; empty if there is none."""
-    ways: dict[str, list[Edge]] = {start: []}
-    waiting = deque([start])
-    while waiting:
-        name = waiting.popleft()
-        if name == edge.source.__name__:
-            return [*ways[name], edge]
-        for each in reading.edges:
-            target = each.target.__name__
-            if each.source.__name__ == name and target not in ways:
-                ways[target] = [*ways[name], each]
-                waiting.append(target)
-    return []
-
-
 class Pilot(Protocol):
     """Who takes the steps."""
 
@@ -98,7 +98,7 @@ def fly(pilot: Pilot, reading: FlowReading, flight: Flight) -> None:
     tried: dict[Edge, int] = {}
     for _ in range(MOST_STEPS):
         here = rehearsal.state
-        way = route(reading, here, flight.edge) if here else []
+        way = shortest(reading.ways, here, flight.edge)
         if rehearsal.is_over or _arrived(rehearsal, flight.edge):
             return
         if not broken and way and len(way) <= 1 + flight.early:
@@ -107,7 +107,7 @@ def fly(pilot: Pilot, reading: FlowReading, flight: Flight) -> None:
         if not way:  # not begun, or in a state that leads nowhere near
             pilot.take(Wait(seconds=1.0))
             continue
-        edge = way[0]
+        edge = way[0].edge
         pilot.take(_step_along(edge, rehearsal, reading, flight.entry + tried.get(edge, 0)))
         tried[edge] = tried.get(edge, 0) + 1
 
@@ -149,20 +149,23 @@ def _step_along(edge: Edge, rehearsal: Rehearsal, reading: FlowReading, number: 
             return Press(digits=options.yes if edge.handler == "on_yes" else options.no)
         case "on_dtmf":
             return Press(digits=here.presses[number % len(here.presses)])
-        case "on_speech" | "on_speech_ended":
-            return Play(file=WORD) if number % 2 else _patience(rehearsal)
-        case "on_recorded":
-            ways: tuple[Step, ...] = (
-                Play(file=SENTENCE),
-                *(Press(digits=key) for key in options.finish[:1]),
-                _patience(rehearsal),
-            )
-            return ways[number % len(ways)]
+        case "on_speech" | "on_speech_ended" | "on_recorded":
+            return _speak(edge, rehearsal, number)
+        case "on_resumed":
+            return Drop() if not rehearsal.phone.is_lost else Reconnect() if number % 3 else Wait(seconds=AWAY)
         case "on_timeout" if options.timeout is not None:
             longest = rehearsal.cast.timing.call  # no call is there to see more
             return Wait(seconds=round(min(options.timeout, longest) + FRAME, 2))
         case _:
             return _patience(rehearsal)
+
+
+def _speak(edge: Edge, rehearsal: Rehearsal, number: int) -> Step:
+    """Say something, and then what ends it."""
+    ways: list[Step] = [Play(file=WORD), _patience(rehearsal)]
+    if edge.handler == "on_recorded":
+        ways = [Play(file=SENTENCE), *(Press(digits=key) for key in edge.source.options.finish[:1]), ways[-1]]
+    return ways[number % len(ways)]
 
 
 def _patience(rehearsal: Rehearsal) -> Wait:

@@ -8,13 +8,14 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from attrs import frozen
+from attrs import field, frozen
 
 from callflow.flow.definition import overrides
 from callflow.flow.flow import Flow, listens
 from callflow.flow.graph import Edge
 from callflow.flow.state import State
 from callflow.line.steps import Enter, Press
+from callflow.testing.ways import Ways, ways_of
 from callflow.wire.messages import KEYS
 
 FRAME = 0.02
@@ -22,6 +23,9 @@ FRAME = 0.02
 
 FIRST = "1234567890" * 4
 """Digits of an entry that nobody has named."""
+
+OTHER = "9876543210" * 4
+"""Those of another, which means something else, if the first means anything."""
 
 _TIMES = ("first_digit", "between_digits", "total", "timeout", "silence", "max_seconds", "least_seconds")
 """Options that are a time."""
@@ -66,6 +70,8 @@ class FlowReading:
     """Name of the first state."""
     edges: tuple[Edge, ...]
     """Those that a call can take; the ways of a lost line are not among them."""
+    ways: Ways = field(repr=False)
+    """The same as a call goes, through sub-flows."""
 
     def of(self, name: str) -> StateReading:
         """Give what a state tells; of one that is not known, what holds for all."""
@@ -80,7 +86,8 @@ def read_flow(flow: Flow[Any], answers: Mapping[str, str] | None = None) -> Flow
         answers: Named answers: typed by name where they have the length that a state asks for.
     """
     states = {state.__name__: _read_state(state, answers or {}) for state in reversed(flow.graph.all_states)}
-    return FlowReading(states, flow.start.__name__, tuple(edge for edge in flow.graph.all_edges if not edge.again))
+    edges = tuple(edge for edge in flow.graph.all_edges if not edge.again)
+    return FlowReading(states, flow.start.__name__, edges, ways_of(flow.graph))
 
 
 def _read_state(state: type[State[Any]], answers: Mapping[str, str]) -> StateReading:
@@ -126,6 +133,7 @@ def _entries_of(state: type[State[Any]], answers: Mapping[str, str]) -> Iterator
     for length in lengths:
         yield Enter(digits=FIRST[:length])
         yield Enter(digits=FIRST[:length], gap=FRAME)
+    yield Enter(digits=OTHER[: entry.most])
     if entry.finish:
         yield Enter(digits=FIRST[: entry.least] + entry.finish[0])
     if entry.least > 1:

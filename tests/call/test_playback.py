@@ -270,6 +270,37 @@ async def test_a_prompt_that_was_sent_to_its_end_does_not_pause(autojump_clock: 
     assert notes == [Fate.HEARD]
 
 
+async def test_behind_a_prompt_that_pauses_when_all_of_it_was_sent_another_may_begin(
+    autojump_clock: MockClock, prompts: Path
+) -> None:
+    async def script(call: C) -> None:
+        prompt = call.start("welcome.wav")
+        await trio.sleep(1.9)
+        prompt.pause()
+        after = call.start("sorry.wav")
+        call.data += [(await prompt.heard()).fate, (await after.heard()).fate]
+
+    phone, _, notes = await scripted(script, prompts)
+
+    assert (notes, gaps(phone)) == ([Fate.HEARD, Fate.HEARD], [])
+
+
+async def test_giving_up_a_prompt_that_was_all_sent_does_not_cut_the_one_behind_it(
+    autojump_clock: MockClock, prompts: Path
+) -> None:
+    async def script(call: C) -> None:
+        prompt = call.start("welcome.wav")
+        await trio.sleep(1.9)
+        prompt.pause()
+        after = call.start("sorry.wav")
+        prompt.stop()
+        call.data.append((await after.heard()).fate)
+
+    _, _, notes = await scripted(script, prompts)
+
+    assert notes == [Fate.HEARD]
+
+
 def refused(act: Callable[[C, Playback], object]) -> Callable[[C], Awaitable[None]]:
     async def script(call: C) -> None:
         music = call.start("sorry.wav", loop=True)

@@ -85,6 +85,21 @@ async def test_chunks_are_whole_but_for_the_last_before_a_flush(autojump_clock: 
     assert [len(media.payload) for media in said(phone, Media)] == [3_200, 3_200, 3_200, 640]
 
 
+async def test_a_short_chunk_ends_an_utterance_so_that_none_is_short_in_the_middle_of_one(
+    autojump_clock: MockClock, prompts: Path
+) -> None:
+    async def script(call: C) -> None:
+        async with call.speaker() as speaker:
+            await speaker.write(SPEECH[:1_000])
+            speaker.flush()
+            await speaker.write(SPEECH[:7_000])
+
+    phone, *_ = await scripted(script, prompts)
+
+    sent = [len(message.payload) if isinstance(message, Media) else "mark" for message in said(phone, Media, Mark)]
+    assert sent == [1_280, "mark", 3_200, 3_200, 640, "mark"]
+
+
 async def test_long_speech_has_marks_inside_and_one_at_its_end(autojump_clock: MockClock, prompts: Path) -> None:
     async def script(call: C) -> None:
         async with call.speaker() as speaker:

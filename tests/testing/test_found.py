@@ -9,7 +9,10 @@ import pytest
 from callflow.line.script import parse
 from tests.testing.test_machine import BankLine
 
-FOUND = sorted((Path(__file__).parent / "found").glob("*.call"))
+FOUND = [
+    path for path in sorted((Path(__file__).parent / "found").glob("*.call")) if "machine " not in path.read_text()
+]
+"""Those of the bank's line; the plugin plays the others, which name their machine."""
 
 
 @pytest.mark.parametrize("path", FOUND, ids=lambda path: path.stem)

@@ -10,6 +10,8 @@ from callflow.testing.laws.law import Patience, Story, case, is_due, is_over, is
 from callflow.testing.laws.levels import Levels
 from callflow.testing.rules.rule import Case
 
+_DECIDE_NOTHING = ("on_hangup", "on_recorded_hangup")
+
 
 @law("L1", reads="asked, stayed, left, error, and what stands between")
 def one_event_at_a_time(story: Story, patience: Patience) -> Iterator[Case]:
@@ -20,7 +22,7 @@ def one_event_at_a_time(story: Story, patience: Patience) -> Iterator[Case]:
             yield case(entry, f"{entry.kind.value} {entry.what} while {text(deciding, 'handler')} decided")
         if is_state(entry, "stayed", "left") or entry.kind in (Kind.ERROR, Kind.END):
             deciding = None
-        elif is_state(entry, "asked") and text(entry, "handler") != "on_hangup":
+        elif is_state(entry, "asked") and text(entry, "handler") not in _DECIDE_NOTHING:
             deciding = entry
             yield case(entry)
 
