@@ -210,10 +210,20 @@ class Stage:
         """Count what is there beside the server itself: of a call that is over nothing may be left.
 
         Returns:
-            By kind, without those of which there are none: tasks of the nursery, live calls.
+            By kind, without those of which there are none.
         """
         assert self._nursery is not None, "open the stage first"
-        there = {"tasks": len(self._nursery.child_tasks), "live calls": len(self.server.registry.live)}
+        drivers = [call.driver for call in self.calls]
+        there = {
+            "tasks": len(self._nursery.child_tasks),
+            "live calls": len(self.server.registry.live),
+            "sockets": self.server.door.gate.sockets,
+            "sockets without start": self.server.door.gate.without_start,
+            "timers": sum(len(driver.deadlines.names) for driver in drivers),
+            "taps": sum(len(driver.taps.all) for driver in drivers),
+            "playbacks": sum(len(driver.ledger.entries) for driver in drivers),
+            "calls without a record": sum(call.record is None for call in self.calls),
+        }
         return {kind: count for kind, count in there.items() if count}
 
 

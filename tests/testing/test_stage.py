@@ -42,7 +42,7 @@ async def test_a_call_goes_through_and_leaves_nothing(autojump_clock: MockClock,
         await trio.sleep(10.0)
         left = stage.leftovers()
 
-    assert (there, left) == ({"tasks": 2, "live calls": 1}, {})
+    assert (there["tasks"], there["live calls"], there["sockets"], left) == (2, 1, 1, {})
     assert [(record.cause, record.last_state) for record in stage.records] == [(EndCause.FLOW, "Bye")]
 
 
