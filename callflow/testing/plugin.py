@@ -20,10 +20,14 @@ from trio.testing import MockClock
 from callflow.errors import CallflowError
 from callflow.line.script_files import read_script
 from callflow.testing.calling import caller
-from callflow.testing.failure import CallFailed, RunFailed, failures_in
-from callflow.testing.keeping import keep
+from callflow.testing.failure import CallFailed, Failure, RunFailed, failures_in
 from callflow.testing.replaying import Verdict, replay
 from callflow.testing.seeding import task_order
+from pytest_callflow import (
+    COVERAGE,
+    SCHEDULES,
+    pytest_addoption,  # noqa: F401  # a hook of this plugin, too
+)
 
 PROPERTY = "call"
 """Name of the report's property that holds the verdict on a saved call, and its law."""
@@ -119,8 +123,13 @@ def run_in_virtual_time(
 def pytest_collection_modifyitems(items: Sequence[pytest.Item]) -> None:
     """Have the async tests of modules that hold ``caller`` run in virtual time."""
     for item in items:
-        if isinstance(item, pytest.Function) and _holds_caller(item.module):
+        if isinstance(item, pytest.Function) and _holds_caller(item.module) and _is_run_by_trio(item):
             _give_clock(item)
+
+
+def _is_run_by_trio(item: pytest.Item) -> bool:
+    """Whether pytest-trio is there: without it nobody knows its marker, nor runs async tests."""
+    return any(item.config.pluginmanager.has_plugin(name) for name in ("trio", "pytest_trio.plugin"))
 
 
 def _holds_caller(module: object) -> bool:
@@ -149,25 +158,8 @@ def _each_in_virtual_time(test: Callable[..., Awaitable[None]]) -> Callable[...,
 
 # Schedules.
 
-SCHEDULES = "--callflow-schedules"
 ORDER = "callflow_order"
 """The fixture that holds the seed of a test's task order."""
-
-
-def pytest_addoption(parser: pytest.Parser) -> None:
-    """Add the plugin's options."""
-    parser.getgroup("callflow").addoption(
-        SCHEDULES,
-        type=int,
-        default=0,
-        metavar="N",
-        help="run each chosen async test under N task orders: races show in some of them only; with -x up to the first",
-    )
-    parser.getgroup("callflow").addoption(
-        COVERAGE,
-        action="store_true",
-        help="say of each CallMachine what its run has reached of the flow, and which edges it never took",
-    )
 
 
 @pytest.fixture
@@ -198,7 +190,6 @@ def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> Generator[None, object, o
 
 # Coverage.
 
-COVERAGE = "--callflow-coverage"
 REACHED = "callflow coverage"
 """Name of the report's property that holds what a machine has reached: so it gets out of a worker of xdist, too."""
 
@@ -234,5 +225,11 @@ def pytest_runtest_makereport(
         report.longrepr = str(call.excinfo.value)
     failures = None if call.excinfo is None else failures_in(call.excinfo.value)
     if failures:
-        report.longrepr = "\n\n".join(str(keep(each, item.path.parent) if each.found else each) for each in failures)
+        report.longrepr = "\n\n".join(str(_kept(each, item.path.parent) if each.found else each) for each in failures)
     return report
+
+
+def _kept(failure: Failure, beside: Path) -> Failure:
+    from callflow.testing.keeping import keep  # needs Hypothesis, which whoever hunts has  # noqa: PLC0415
+
+    return keep(failure, beside)

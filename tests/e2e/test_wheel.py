@@ -37,6 +37,19 @@ print(callflow.__file__, shop.name)
 """
 
 
+MISSING = """
+import sys
+
+class Missing:
+    def find_spec(self, name, path=None, target=None):
+        if name.partition(".")[0] == "NAME":
+            raise ModuleNotFoundError(f"No module named {name!r}", name=name)
+
+sys.meta_path.insert(0, Missing())
+"""
+"""Has Python not find a package, from its start on."""
+
+
 @frozen
 class Installed:
     """An environment with the wheel in it."""
@@ -93,7 +106,47 @@ def test_the_wheel_holds_every_file_of_the_package_and_no_other(wheel: Path, pro
     with zipfile.ZipFile(wheel) as archive:
         packed = {name for name in archive.namelist() if ".dist-info/" not in name}
 
-    assert packed == source
+    assert packed == source | {"pytest_callflow.py"}  # what pytest finds stands beside the package
+
+
+def test_pytest_has_the_plugin_where_the_wheel_is_installed(installed: Installed, user_folder: Path) -> None:
+    (user_folder / "bye.call").write_text("flow flow.py\nended by flow within 5s\n")
+
+    done = installed.run(installed.python, "-m", "pytest", "-p", "no:cacheprovider", "-v", folder=user_folder)
+
+    assert "bye.call::bye PASSED" in done.stdout
+
+
+def test_a_run_of_pytest_without_calls_does_not_import_callflow(installed: Installed, user_folder: Path) -> None:
+    (user_folder / "test_other.py").write_text(
+        "import sys\ndef test_other():\n    assert not [name for name in sys.modules if name.startswith('callflow')]\n"
+    )
+
+    done = installed.run(installed.python, "-m", "pytest", "-p", "no:cacheprovider", folder=user_folder)
+
+    assert " 1 passed" in done.stdout
+
+
+@pytest.mark.parametrize("missing", ["hypothesis", "pytest_trio"])
+def test_pytest_runs_where_what_the_plugin_works_with_is_not_there(
+    installed: Installed, user_folder: Path, missing: str
+) -> None:
+    (user_folder / "sitecustomize.py").write_text(MISSING.replace("NAME", missing))
+    (user_folder / "bye.call").write_text("flow flow.py\nended by flow within 5s\n")
+    (user_folder / "test_bye.py").write_text(
+        "from callflow.testing import caller\ndef test_that_needs_nothing(): assert caller\n"
+        "async def test_that_needs_trio(): ...\n"
+    )
+    plugins = ("no:hypothesispytest", "no:_hypothesis_pytestplugin") if missing == "hypothesis" else ("no:trio",)
+    words = [word for plugin in (*plugins, "no:cacheprovider", "no:xdist", "no:cov") for word in ("-p", plugin)]
+    command = [installed.python, "-m", "pytest", *words, "--strict-markers", "-v", "-k", "not needs_trio"]
+
+    done = subprocess.run(
+        command, cwd=user_folder, env={"PYTHONPATH": str(user_folder)}, capture_output=True, text=True, check=False
+    )
+
+    assert "bye.call::bye PASSED" in done.stdout
+    assert "test_that_needs_nothing PASSED" in done.stdout
 
 
 def test_a_users_flow_runs_from_the_wheel(installed: Installed, user_folder: Path) -> None:
