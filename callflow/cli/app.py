@@ -11,6 +11,7 @@ import cyclopts
 from callflow.cli.call import call
 from callflow.cli.check import check
 from callflow.cli.diagram import diagram
+from callflow.cli.fuzz import fuzz
 from callflow.cli.replay import replay
 from callflow.cli.serve import serve
 from callflow.errors import CallflowError, FlowDefinitionError
@@ -38,6 +39,7 @@ app.command(serve)
 app.command(call)
 app.command(check)
 app.command(diagram)
+app.command(fuzz)
 app.command(replay)
 
 

@@ -10,12 +10,12 @@ import msgspec
 
 from callflow.cli.import_errors import explained
 from callflow.errors import CallflowError, SettingsError
-from callflow.line.script_files import read_answers, read_script
+from callflow.line.script_files import read_script
 from callflow.line.steps import Script
 from callflow.server.flow_argument import load_flow_from, name_of
 from callflow.testing.as_test import as_test
 from callflow.testing.judging import sentence_of
-from callflow.testing.replaying import Replay, Verdict
+from callflow.testing.replaying import Replay, Verdict, known_answers
 from callflow.testing.replaying import replay as play_again
 
 HOLD, FAILED, WRONG = 0, 1, 2
@@ -67,8 +67,7 @@ def _brings_flow(script: Script) -> bool:
 
 
 def _play(script: Script, given: Sequence[str], *, json: bool) -> Verdict:
-    path = Path(script.path)
-    played = play_again(script, answers=read_answers(path, given))
+    played = play_again(script, answers=known_answers(script, given))
     print(_as_json(played) if json else _as_text(played), flush=True)
     return played.verdict
 

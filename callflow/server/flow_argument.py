@@ -95,6 +95,16 @@ def import_from(folder: Path, where: str) -> ModuleType:
     return _import(str(folder / where) if where.endswith(".py") else where)
 
 
+def flow_in(module: ModuleType, argument: str) -> Flow[Any]:
+    """Find the flow that FLOW names in a module that was imported for it.
+
+    Raises:
+        NoSuchFlow: There is no such name, or no name and several flows.
+    """
+    where, _, name = argument.partition(":")
+    return _only(module, where, name)
+
+
 def _import(where: str) -> ModuleType:
     return _from_file(Path(where)) if where.endswith(".py") else _from_name(where)
 

@@ -43,6 +43,8 @@ class Coverage:
 
     flow: Flow[Any]
     examples: int = 0
+    calls: int = 0
+    """More than there are examples, where callers rang again."""
     steps: int = 0
     seconds: float = 0.0
     """Virtual seconds that callers spent."""
@@ -60,6 +62,7 @@ class Coverage:
         """
         self.cells.update(cells)
         for story in stories:
+            self.calls += 1
             for entry in story.entries:
                 details = entry.details
                 if entry.kind is Kind.STATE and entry.what == "entered":
@@ -102,7 +105,7 @@ class Coverage:
             ThinCoverage: It reached less; the message names the edges that are missing.
         """
         if self.share < share:
-            missing = ", ".join(map(_named, self.missing_edges))
+            missing = ", ".join(map(named, self.missing_edges))
             raise ThinCoverage(f"{self.share:.0%} of the edges were taken and {share:.0%} are required; not: {missing}")
 
     # What is told of it.
@@ -119,20 +122,21 @@ class Coverage:
             f"edges {edges - len(self.missing_edges)}/{edges}",
             f"cells {len(self.cells.keys() & set(ALL_CELLS))}/{cells}",
         )
-        spent = f"{self.examples} examples, {self.steps} steps, {_span(self.seconds)} of calls"
+        spent = f"{self.examples} examples, {self.steps} steps, {span(self.seconds)} of calls"
         return [f"{name}: {spent}; {', '.join(reached)}", *(f"  {line}" for line in self._missing())]
 
     def _missing(self) -> Iterator[str]:
         yield from (f"never entered: {state}" for state in self.missing_states)
-        yield from (f"never taken: {_named(edge)}" for edge in self.missing_edges)
+        yield from (f"never taken: {named(edge)}" for edge in self.missing_edges)
 
 
-def _named(edge: Way) -> str:
+def named(edge: Way) -> str:
+    """Write an edge."""
     state, by, to = edge
     return f"{state}.{by} -> {to}"
 
 
-def _span(seconds: float) -> str:
+def span(seconds: float) -> str:
     """Write a time as people say it."""
     hours, minutes = seconds / 3600.0, seconds / 60.0
     return f"{hours:.1f} h" if hours >= 1 else f"{minutes:.1f} min" if minutes >= 1 else f"{seconds:.1f} s"

@@ -22,10 +22,16 @@ from attrs import frozen
 from callflow.errors import CallflowError, ScriptError
 from callflow.flow.flow import Flow
 from callflow.line.steps import Service, ServiceWay
+from callflow.testing.failure import RunFailed
+from callflow.testing.raised import told
 
 
 class ServiceFailed(CallflowError, ConnectionError):
     """What a double raises that was told to fail, unless its ``Double`` says otherwise."""
+
+
+class NoDouble(RunFailed):
+    """What is to make a double raises."""
 
 
 @frozen
@@ -36,6 +42,8 @@ class Double:
     """Makes it, once for each example."""
     fails: Callable[[str], BaseException] = ServiceFailed
     """Makes what its methods raise while it fails, from a text."""
+    at_once: bool = True
+    """Whether methods that do not wait fail as well."""
 
 
 Doubles = Mapping[str, Double | Callable[[], Any]]
@@ -53,8 +61,16 @@ class Steered:
         recipe = _recipe(double)
         self._name = name
         self._recipe = recipe
-        self._inside = recipe.make()
+        self._inside = self._made(recipe)
         self._way = ServiceWay.ANSWERS
+        self.met: set[ServiceWay] = set()
+        """How it behaved whenever one of its methods was called."""
+
+    def _made(self, recipe: Double) -> object:
+        try:
+            return recipe.make()
+        except Exception as wrong:
+            raise NoDouble(f"services={{{self._name!r}: …}} cannot be made: {told(wrong)}") from wrong
 
     def behave(self, way: ServiceWay) -> None:
         """Answer, fail or hang from now on."""
@@ -73,6 +89,7 @@ class Steered:
     def _steer(self, method: Callable[..., Any]) -> Callable[..., Any]:
         @functools.wraps(method)
         async def waits(*args: Any, **kwargs: Any) -> Any:
+            self.met.add(self._way)
             if self._way is ServiceWay.HANGS:
                 await trio.sleep_forever()
             if self._way is ServiceWay.FAILS:
@@ -82,7 +99,9 @@ class Steered:
 
         @functools.wraps(method)
         def answers(*args: Any, **kwargs: Any) -> Any:
-            if self._way is ServiceWay.FAILS:
+            fails = self._way is ServiceWay.FAILS and self._recipe.at_once
+            self.met.add(ServiceWay.FAILS if fails else ServiceWay.ANSWERS)
+            if fails:
                 raise self._failure(method)
             return method(*args, **kwargs)
 
@@ -136,7 +155,7 @@ def doubles_of(flow: Flow[Any]) -> dict[str, Double]:
 
     Behind each stands a copy of the service as it is now, a new one for each example; the object itself where it cannot
     be copied, see ``shared_services``. It fails with the first exception that its own class raises by name, as
-    ``BankDown`` in ``raise BankDown``, or with ``ServiceFailed``.
+    ``BankDown`` in ``raise BankDown``, or with ``ServiceFailed``; then only where it waits.
 
     Returns:
         By name: the class's in small letters, and a number behind it from the second of a class on.
@@ -163,7 +182,8 @@ def _named_services(flow: Flow[Any]) -> dict[str, object]:
 def _double_of(service: object) -> Double:
     copied = _copied(service)
     make = (lambda: service) if copied is None else (lambda: copy.deepcopy(copied))
-    return Double(make, fails=_failure_of(type(service)))
+    fails = _failure_of(type(service))
+    return Double(make, fails=fails, at_once=fails is not ServiceFailed)
 
 
 def _copied(service: object) -> object | None:

@@ -10,18 +10,22 @@ from typing import Any, ClassVar
 
 from attrs import define, evolve, field
 from hypothesis import note
+from hypothesis.errors import HypothesisException
 from hypothesis.stateful import RuleBasedStateMachine
 
 from callflow.line.script import render
-from callflow.line.steps import CALLER, Header, Script, Service, Step
+from callflow.line.steps import CALLER, Header, Script, Service, ServiceWay, Step
 from callflow.testing.chronicle import chronicle
 from callflow.testing.coverage import Coverage
 from callflow.testing.failure import Failure, RunFailed
 from callflow.testing.judging import place_of, place_of_check
 from callflow.testing.lawbook import Bound, Evidence, LawBroken, Lawful, breach
+from callflow.testing.outside import TURN, VIRTUAL, unsettled
+from callflow.testing.raised import told
 from callflow.testing.reading import FlowReading
 from callflow.testing.rehearsal import Cast, Rehearsal
 from callflow.testing.seen import Seen, checks_of
+from callflow.testing.stepper import NeverSettles, WorksInThread
 
 
 @define
@@ -35,6 +39,10 @@ class RunSoFar:
     """The ``sometimes`` methods that some example made true."""
     failure: Failure | None = None
     """The last one that was found; when the run is over, the smallest."""
+    met: dict[str, set[ServiceWay]] = field(factory=dict)
+    """By service, how it behaved when the flow asked it; without those that were never asked."""
+    begins: Callable[[], None] = lambda: None
+    """Called before each example; what it raises ends the run."""
 
 
 class NeverTrue(RunFailed):
@@ -72,6 +80,7 @@ class Example(RuleBasedStateMachine):
             asks: Whether Exotel asks the Passthru before the stream.
             before: How services behave from before the call.
         """
+        self.so_far.begins()
         self.rehearsal = rehearsal = Rehearsal(self.cast, header)
         self._guarded(lambda: rehearsal.ring(asks=asks, before=before))
 
@@ -95,11 +104,12 @@ class Example(RuleBasedStateMachine):
         Raises:
             LawBroken: As in a run.
         """
-        self.start(header, asks=asks, before=before)
         try:
+            self.start(header, asks=asks, before=before)
             yield
         finally:
-            self._finish()
+            if self.rehearsal is not None:
+                self._finish()
 
     @classmethod
     def play(cls, script: Script) -> None:
@@ -160,17 +170,26 @@ class Example(RuleBasedStateMachine):
         coverage.steps += len(self.script().rest)
         coverage.seconds += self.played.seconds
         coverage.read(evidence.stories, self.played.witness.cells)
+        for name, service in self.played.deeds.services.items():
+            self.so_far.met.setdefault(name, set()).update(service.met)
         for seen in self.played.all_seen():
             self._note_sometimes(seen)
 
     def _check(self, when: str, seen: Seen[Any] | None) -> None:
         for name in checks_of(type(self), when) if seen is not None else ():
-            try:
-                held = getattr(self, name)(seen)
-            except AssertionError as wrong:
-                raise self._property_broken(name, str(wrong).partition("\n")[0] or _line_of(wrong)) from wrong
-            if held is False:
+            if self._ask(name, seen) is False:
                 raise self._property_broken(name, "it is False")
+
+    def _ask(self, name: str, seen: Seen[Any] | None) -> object:
+        """Call a property of one's own; whatever it raises breaks it."""
+        try:
+            return getattr(self, name)(seen)
+        except AssertionError as wrong:
+            raise self._property_broken(name, str(wrong).partition("\n")[0] or _line_of(wrong)) from wrong
+        except HypothesisException:  # the property itself has something to say to it
+            raise
+        except Exception as wrong:  # whatever a user's property raises; it is what we report
+            raise self._property_broken(name, f"it raises {told(wrong, self.cast.answers)}") from wrong
 
     def _property_broken(self, name: str, words: str) -> LawBroken:
         check = getattr(type(self), name)
@@ -187,7 +206,7 @@ class Example(RuleBasedStateMachine):
 
     def _note_sometimes(self, seen: Seen[Any]) -> None:
         for name in checks_of(type(self), "sometimes"):
-            if name not in self.so_far.came_true and getattr(self, name)(seen):
+            if name not in self.so_far.came_true and self._ask(name, seen):
                 self.so_far.came_true.add(name)
 
     def _guarded(self, job: Callable[[], object]) -> None:
@@ -200,11 +219,10 @@ class Example(RuleBasedStateMachine):
             raise
 
     def _failure(self, broken: Exception) -> Failure:
-        law = broken.law if isinstance(broken, LawBroken) else None
-        call = self.played.call
+        law, call = _law_of(broken), self.played.call
         return Failure(
-            sentence=f"{law.name}: {law.sentence}" if law else "every step of a call comes to rest",
-            came=f"{broken.words}, at {broken.at:.2f} s" if isinstance(broken, LawBroken) else str(broken),
+            sentence=f"{law.name}: {law.sentence}" if law else "every call is answered, and comes to rest",
+            came=self._how(broken),
             law=law.name if law else "",
             flow=self.cast.flow,
             machine=type(self),
@@ -213,6 +231,16 @@ class Example(RuleBasedStateMachine):
             script=self.script(law),
             timeline=list(chronicle(call.driver.journal.entries)) if call else [],
         )
+
+    def _how(self, broken: Exception) -> str:
+        if not isinstance(broken, LawBroken):
+            return str(broken)
+        raised = (error for error in self.played.witness.errors if type(error).__name__ in broken.words)
+        error = next(raised, None) if broken.law.rule == "K1" else None
+        words = broken.words
+        if error is not None:
+            words = f"{words.removesuffix(type(error).__name__)}{told(error, self.cast.answers)}"
+        return f"{words}, at {broken.at:.2f} s"
 
     # What a run is held to.
 
@@ -234,6 +262,14 @@ def _line_of(wrong: AssertionError) -> str:
     """Give the line that did not hold, as it is written."""
     lines = traceback.extract_tb(wrong.__traceback__)
     return (lines[-1].line if lines else None) or "it does not hold"
+
+
+def _law_of(broken: Exception) -> Lawful | None:
+    if isinstance(broken, LawBroken):
+        return broken.law
+    if isinstance(broken, NeverSettles):
+        return unsettled(VIRTUAL if isinstance(broken, WorksInThread) else TURN)
+    return None
 
 
 def _raise_first(broken: list[LawBroken]) -> None:

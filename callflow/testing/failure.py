@@ -85,15 +85,16 @@ def failures_in(raised: BaseException) -> list[Failure] | None:
 
     An exception of another class may carry its ``Failure`` as an attribute of that name, too.
     """
-    told = [getattr(leaf, "failure", None) for leaf in _leaves(raised)]
+    told = [getattr(leaf, "failure", None) for leaf in leaves(raised)]
     failed = [failure for failure in told if isinstance(failure, Failure)]
     return failed if len(failed) == len(told) else None
 
 
-def _leaves(raised: BaseException) -> Iterator[BaseException]:
+def leaves(raised: BaseException) -> Iterator[BaseException]:
+    """Give what a group of exceptions is made of, or the one that is none."""
     if isinstance(raised, BaseExceptionGroup):
         for one in raised.exceptions:
-            yield from _leaves(one)
+            yield from leaves(one)
     else:
         yield raised
 

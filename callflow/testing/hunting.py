@@ -5,20 +5,28 @@ What it finds is told as one call: the law, the steps, what happened, and how to
 
 from __future__ import annotations
 
+import inspect
 import unittest
 from itertools import islice
+from pathlib import Path
 
+from attrs import evolve
 from hypothesis import HealthCheck, Phase
 from hypothesis import settings as make_settings
+from hypothesis.errors import Flaky
 from hypothesis.stateful import run_state_machine_as_test
 
 from callflow.line.steps import Header, Script
 from callflow.testing.example import Example
-from callflow.testing.failure import CallFailed, Failure
+from callflow.testing.failure import CallFailed, Failure, RunFailed
+from callflow.testing.keeping import keep
 from callflow.testing.lawbook import LawBroken
+from callflow.testing.outside import TURN
 from callflow.testing.pilot import Flight, before_takeoff, flights_to, fly, untaken, variations
 from callflow.testing.shrinking import shrink
 from callflow.testing.stepper import NeverSettles
+
+__unittest = True  # unittest shows no frame of such modules: what a run found is told whole by its text
 
 STEPS = 30
 """Steps of one example."""
@@ -29,7 +37,8 @@ MOST_FLIGHTS = 80
 MOST_VARIATIONS = 80
 """Examples of a run that go such a way again, twice or with a line that is lost, at most."""
 
-_BREAKS = (LawBroken, NeverSettles)
+BREAKS = (LawBroken, NeverSettles)
+"""What comes out of an example that broke something."""
 
 
 def usual_settings() -> make_settings:
@@ -63,8 +72,12 @@ def hunt(machine: type[Example], settings: make_settings | None = None) -> None:
     try:
         explore(machine)
         run_state_machine_as_test(machine, settings=settings or usual_settings())
-    except _BREAKS as broken:
-        raise CallFailed(_shorten(machine, broken)) from None
+    except BREAKS as broken:
+        raise CallFailed(shorten(machine, broken)) from None
+    except Flaky:
+        if machine.so_far.failure is None:
+            raise
+        raise CallFailed(unsteady(machine.so_far.failure)) from None
     machine.check_run()
 
 
@@ -76,11 +89,20 @@ def make_test_case(machine: type[Example]) -> type[unittest.TestCase]:
         hunts = machine
 
         def runTest(self) -> None:
-            hunt(machine, self.settings)
+            try:
+                hunt(machine, self.settings)
+            except CallFailed as found:
+                raise CallFailed(_kept(machine, found.failure)) from None
+            except RunFailed as short:
+                raise short.with_traceback(None) from None
 
     TestCase.__name__ = TestCase.__qualname__ = f"{machine.__name__}.TestCase"
     TestCase.__module__ = machine.__module__
     return TestCase
+
+
+def _kept(machine: type[Example], failure: Failure) -> Failure:
+    return evolve(keep(failure, Path(inspect.getfile(machine)).parent), found=False)
 
 
 # On purpose.
@@ -116,18 +138,33 @@ def _fly(machine: type[Example], flight: Flight) -> Script:
 # What was found.
 
 
-def _shorten(machine: type[Example], broken: BaseException) -> Failure:
-    """Shrink the call that was found; the machine keeps the failure of the last one that it plays."""
+def shorten(machine: type[Example], broken: BaseException) -> Failure:
+    """Shrink the call that a machine has just found; the machine keeps the failure of the last one that it plays.
+
+    Args:
+        machine: Which.
+        broken: How the call broke what it broke; one of ``BREAKS``.
+    """
     found = machine.so_far.failure
     assert found is not None
     assert found.script is not None
+    if found.law == TURN:  # each try would take as long as this one, which is what is wrong with it
+        return found
     shortest = shrink(found.script, lambda script: _breaks(machine, script, type(broken)))
-    return machine.so_far.failure if _breaks(machine, shortest, type(broken)) and machine.so_far.failure else found
+    if not _breaks(machine, shortest, type(broken)):
+        return unsteady(found)
+    return machine.so_far.failure or found
+
+
+def unsteady(failure: Failure) -> Failure:
+    """Say of a call that it did not break the same when it was played again."""
+    cause = "the flow goes by chance, real time or what an earlier call left: see call.random and call.now()"
+    return evolve(failure, came=f"{failure.came}; but not when it is played again, so {cause}")
 
 
 def _breaks(machine: type[Example], script: Script, broken: type[BaseException]) -> bool:
     try:
         machine.play(script)
-    except _BREAKS as again:
+    except BREAKS as again:
         return type(again) is broken
     return False

@@ -6,7 +6,9 @@ the flow is mended, then FIXED. Who wants to keep one for good moves it to the o
 
 from __future__ import annotations
 
+import os
 import re
+import sys
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -19,7 +21,6 @@ from callflow.line.script import render
 from callflow.server.flow_argument import argument_of
 from callflow.testing.failure import Failure
 from callflow.testing.judging import shown
-from callflow.testing.machine_argument import machine_argument_of
 
 FOLDER = "callflow-failures"
 """Name of the folder."""
@@ -59,3 +60,12 @@ def _names(failure: Failure, flow: Flow[Any], folder: Path) -> dict[str, Any]:
     if failure.machine is not None and (machine := machine_argument_of(failure.machine, folder)) is not None:
         named["machine"] = machine
     return named
+
+
+def machine_argument_of(machine: type, folder: Path) -> str | None:
+    """Write MACHINE for a machine that is at hand, so that it is found from *folder*; None if it has no name there."""
+    module = sys.modules.get(machine.__module__)
+    file: str | None = getattr(module, "__file__", None)
+    if file is None or getattr(module, machine.__qualname__, None) is not machine:
+        return None
+    return f"{os.path.relpath(file, folder)}:{machine.__qualname__}"

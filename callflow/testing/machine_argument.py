@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import sys
 from pathlib import Path
 
 from callflow.errors import CallflowError
@@ -13,15 +11,6 @@ from callflow.testing.machine import CallMachine
 
 class NoSuchMachine(CallflowError):
     """MACHINE names nothing that could judge a call. The message says what, where and the cure."""
-
-
-def machine_argument_of(machine: type, folder: Path) -> str | None:
-    """Write MACHINE for a machine that is at hand, so that it is found from *folder*; None if it has no name there."""
-    module = sys.modules.get(machine.__module__)
-    file: str | None = getattr(module, "__file__", None)
-    if file is None or getattr(module, machine.__qualname__, None) is not machine:
-        return None
-    return f"{os.path.relpath(file, folder)}:{machine.__qualname__}"
 
 
 def load_machine_from(folder: Path, argument: str) -> type[CallMachine]:

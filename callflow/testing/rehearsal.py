@@ -23,10 +23,12 @@ from callflow.server.settings import Settings
 from callflow.session.timing import Timing
 from callflow.testing.deeds import CallerFacts, Deeds
 from callflow.testing.doubles import Doubles, failures_of, steer
+from callflow.testing.failure import leaves
 from callflow.testing.judging import IN_VIRTUAL_TIME, breaks_rules, longest_way
-from callflow.testing.lawbook import Evidence, Lawful
+from callflow.testing.lawbook import Evidence, Lawful, breach
 from callflow.testing.laws.law import Patience
 from callflow.testing.logged import logged
+from callflow.testing.outside import Watch, unsettled, watched
 from callflow.testing.recorded import recorded
 from callflow.testing.rules.rule import Limits
 from callflow.testing.seeding import task_order
@@ -76,6 +78,7 @@ class Rehearsal:
 
     Raises:
         NeverSettles: The server does not come to rest.
+        LawBroken: The flow went outside, or kept real time waiting; see ``outside``.
         BaseException: Whatever a task of the server raised.
     """
 
@@ -92,16 +95,18 @@ class Rehearsal:
     """What the code behind the flow has logged."""
     _now: float = field(default=0.0, init=False)
     _stepper: Stepper = field(init=False)
+    _watch: Watch = field(init=False)
     _open: ExitStack = field(factory=ExitStack, init=False)
 
     def __attrs_post_init__(self) -> None:
+        self._watch = Watch(lambda: self.state)
         with ExitStack() as opening:
             opening.enter_context(no_collection())
             opening.enter_context(task_order(self.header.order or 0))
             self.witness = opening.enter_context(witnessed())
             self.log = opening.enter_context(logged())
             self.stage, self.deeds = self._set()
-            self._stepper = Stepper(self.stage.open)
+            self._stepper = Stepper(self.stage.open, too_long=lambda: self._watch.busy)
             opening.callback(self._stepper.close)
             self._open = opening.pop_all()
 
@@ -152,7 +157,21 @@ class Rehearsal:
                 self._now = trio.current_time()
                 self.seconds += self._now - began
 
-        return self._stepper.do(timed)
+        try:
+            with watched(self._watch):
+                result = self._stepper.do(timed)
+        except BaseException:
+            self._raise_refused()
+            raise
+        self._raise_refused()
+        return result
+
+    def _raise_refused(self) -> None:
+        """Raise what the flow was refused: that it got an exception for it is not what is wrong."""
+        watch = self._watch
+        if watch.words:
+            at = 0.0 if self.call is None else self.call.driver.seconds
+            raise breach(unsettled(watch.law), at, watch.words) from None
 
     def finish(self) -> Evidence:
         """End every call as its caller, wait until nothing may be left, and give what is known."""
@@ -167,7 +186,8 @@ class Rehearsal:
         Raises:
             BaseException: Whatever a task of the server raised while it was cancelled.
         """
-        self._open.close()
+        with watched(self._watch):
+            self._open.close()
 
     def script(self, law: Lawful | None = None) -> Script:
         """Write what was done as a script."""
@@ -239,8 +259,16 @@ class Rehearsal:
                 resume=timing.resume if resume is None else resume,
             ),
             limits=Limits(lead=timing.lead, chunk_seconds=None, notice=0.0, grace=timing.close),
-            failures=failures_of(self.cast.services),
+            failures=self._staged(),
         )
+
+    def _staged(self) -> set[str]:
+        """Name what services raise that were told to fail, and the groups of nothing else that nurseries make of it."""
+        told = set(failures_of(self.cast.services))
+        groups = (error for error in self.witness.errors if isinstance(error, BaseExceptionGroup))
+        return told | {
+            type(group).__name__ for group in groups if all(type(one).__name__ in told for one in leaves(group))
+        }
 
     def _evidence(self) -> Evidence:
         phones = () if breaks_rules(self.script()) else self.deeds.phones

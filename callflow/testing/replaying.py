@@ -76,7 +76,7 @@ def replay(
     """Play a script against the flow that it names, in virtual time.
 
     Args:
-        script: A script, or its file; then answers are also looked for in ``answers.toml`` beside it.
+        script: A script, or its file; then answers are also looked for in ``answers.toml`` beside it and its flow.
         flow: What is called; by default what the script's header names.
         answers: What ``type $name`` types.
         services: Doubles, which stand before the flow's own. To be told to fail or to hang by ``service`` lines they
@@ -89,8 +89,8 @@ def replay(
         CallflowError: The script names no flow, or that is not there.
     """
     if isinstance(script, Path):
-        answers = {**read_answers(script, []), **(answers or {})}
         script = read_script(script)
+        answers = {**known_answers(script, []), **(answers or {})}
     answers = dict(answers or {})
     played = _reenact(script, flow, answers, services) if is_found(script) else _listen(script, flow, answers, services)
     failure, again = played.failure, f"callflow replay {shown(Path(script.path))}"
@@ -100,6 +100,17 @@ def replay(
         timeline=played.timeline,
         trace=played.trace,
     )
+
+
+def known_answers(script: Script, given: Sequence[str]) -> dict[str, str]:
+    """Read what ``type $name`` types: in ``answers.toml`` beside the flow, beside the script, and *given*; later wins.
+
+    Raises:
+        SettingsError: A file or an answer is not as it has to be. The message holds no answer.
+    """
+    path = Path(script.path)
+    beside_flow = {} if script.header.flow is None else read_answers(path.parent / script.header.flow, [])
+    return {**beside_flow, **read_answers(path, given)}
 
 
 def is_found(script: Script) -> bool:

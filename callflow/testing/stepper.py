@@ -23,6 +23,9 @@ from callflow.errors import CallflowError
 
 T = TypeVar("T")
 
+_doze = time.sleep
+"""The real one: who drives a flow refuses that to the flow."""
+
 PATIENCE = 3_600.0
 """Virtual seconds that a job may take. What waits longer waits for something that never comes."""
 
@@ -32,6 +35,10 @@ MOST_TICKS = 2_000_000
 
 class NeverSettles(CallflowError):
     """A job of the run goes round in circles, waits for what never comes, or works in a thread."""
+
+
+class WorksInThread(NeverSettles):
+    """Some task works in a thread, where no virtual time passes."""
 
 
 Stage = Callable[[trio.Nursery], Awaitable[None]]
@@ -44,13 +51,16 @@ class Stepper:
     Args:
         stage: Awaited first.
         most_ticks: As ``MOST_TICKS``.
+        too_long: Asked at each of them; whether this has taken too long.
 
     Raises:
         NeverSettles: The stage does not come to an end.
         BaseException: Whatever the stage raises. The run is over then.
     """
 
-    def __init__(self, stage: Stage, *, most_ticks: int = MOST_TICKS) -> None:
+    def __init__(
+        self, stage: Stage, *, most_ticks: int = MOST_TICKS, too_long: Callable[[], bool] = lambda: False
+    ) -> None:
         self._todo: deque[Callable[[], object]] = deque()
         self._clock = MockClock(autojump_threshold=0)
         self._inside: _Inside | None = None
@@ -59,6 +69,7 @@ class Stepper:
         self._job: Callable[[], Awaitable[Any]] | None = None
         self._result: outcome.Outcome[Any] | None = None
         self._most_ticks = most_ticks
+        self._too_long = too_long
         self._patience_ends = math.inf
         trio.lowlevel.start_guest_run(
             self._main,
@@ -136,11 +147,11 @@ class Stepper:
         while not ready():
             if (trouble := self._trouble(ticks)) is not None:
                 self._cancel()
-                raise NeverSettles(trouble)
+                raise trouble
             self._todo.popleft()()
             ticks += 1
 
-    def _trouble(self, ticks: int) -> str | None:
+    def _trouble(self, ticks: int) -> NeverSettles | None:
         """Say why the world will never be ready, if that is so.
 
         Raises:
@@ -148,12 +159,14 @@ class Stepper:
         """
         if self._end is not None:
             self._end.unwrap()
-            return "the run was cancelled from inside"
+            return NeverSettles("the run was cancelled from inside")
         if self._inside is not None and self._inside.threads.borrowed_tokens:
-            return self._inside.in_threads()
+            return WorksInThread(self._inside.in_threads())
         if self._clock.current_time() >= self._patience_ends:
-            return f"nothing can ever happen again: {self._who_waits()}"
-        return f"time does not pass: {self._who_waits()}" if ticks >= self._most_ticks else None
+            return NeverSettles(f"nothing can ever happen again: {self._who_waits()}")
+        if ticks >= self._most_ticks or self._too_long():
+            return NeverSettles(f"time does not pass: {self._who_waits()}")
+        return None
 
     def _cancel(self) -> None:
         gate, self._gate, self._job = self._gate, None, None
@@ -167,7 +180,7 @@ class Stepper:
             if self._todo:
                 self._todo.popleft()()
             else:
-                time.sleep(0.001)  # a thread's work cannot be cancelled; it puts its end into the queue
+                _doze(0.001)  # a thread's work cannot be cancelled; it puts its end into the queue
 
     def _who_waits(self) -> str:
         return "nobody" if self._inside is None else self._inside.who_waits()

@@ -20,7 +20,9 @@ import callflow.call.reader
 import callflow.server.http
 from callflow.call.call import CallTask
 from callflow.call.driver import Driver
+from callflow.call.handlers import Failed
 from callflow.call.link import Link
+from callflow.call.mishaps import Mishaps
 from callflow.call.writer import Writer
 from callflow.flow.flow import Flow
 from callflow.server.serve import Server
@@ -79,6 +81,8 @@ class Witness:
         self.log = WireLog()
         self.stories: list[Story] = []
         """The stories of calls that reached ``start``."""
+        self.errors: list[BaseException] = []
+        """What the flow's code raised, oldest first."""
         self.cells: Counter[tuple[S, In]] = Counter()
         """How often each cell of the session's table was looked up."""
         self._count = 0
@@ -253,6 +257,11 @@ class Witness:
         self._report.set(report)
         return report
 
+    def fail(self, original: Any, mishaps: Mishaps, wrong: Failed, *args: Any, **kwargs: Any) -> None:
+        if wrong.__cause__ is not None:
+            self.errors.append(wrong.__cause__)
+        original(mishaps, wrong, *args, **kwargs)
+
     async def answer_http(self, original: Any, path: str, call_sid: str, answer: Any, fallback: Any) -> Any:
         request = request_of(path, self._report.get())
         began, failed = trio.current_time(), False
@@ -318,6 +327,7 @@ _PLACES: tuple[Place, ...] = (
     (Writer, "write", "write"),
     (Server, "_answer", "ask"),
     (Flow, "make_data", "make_data"),
+    (Mishaps, "report", "fail"),
     (CallTask, "run", "run"),
     (CallTask, "_go_on", "go_on"),
     (callflow.server.http, "_read", "read_http"),

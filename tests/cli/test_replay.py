@@ -61,7 +61,7 @@ def test_a_call_that_still_fails_says_what_and_where(here: Path, capsys: pytest.
         [
             "FAILED  calls/one.call",
             "no-errors: No handler and no run of the flow raises.",
-            "  Choice.one: LookupError, at 0.20 s",
+            "  Choice.one: LookupError: oops (line.py:7), at 0.20 s",
             "  in state Choice, line.py:4",
         ],
     )
@@ -107,7 +107,7 @@ def test_programs_read_one_object_a_call(here: Path, capsys: pytest.CaptureFixtu
         1,
         "FAILED",
         "L10",
-        "Choice.one: LookupError, at 0.20 s",
+        "Choice.one: LookupError: oops (line.py:7), at 0.20 s",
         ["in state Choice, line.py:4"],
     )
 

@@ -6,9 +6,11 @@ The commands are the real ones, from their words to what they print; only the ne
 from __future__ import annotations
 
 import contextlib
+import os
 import re
 import runpy
 import shlex
+import subprocess
 import sys
 from collections.abc import AsyncIterator, Iterator, Sequence
 from fnmatch import fnmatchcase
@@ -31,7 +33,7 @@ from callflow.server.flow_argument import load_flow
 from callflow.server.serve import Server
 from callflow.server.settings import Settings, load_settings
 from tests.server.asking import read_to_end
-from tests.test_docs import blocks, commands
+from tests.test_docs import ROOT, blocks, commands
 
 SAVED = re.compile(r"# ([\w/]+\.\w+)\n")
 """The first line of a block that is to be saved: the file's name."""
@@ -101,6 +103,8 @@ class Reader:
                 await self.call(rest)
             case ["curl", *rest]:
                 print(await self.ask(rest))
+            case ["callflow", "fuzz" | "replay" as command, *rest]:
+                print(_by_itself(command, rest))
         return "".join(self.capsys.readouterr())
 
     def serve(self, words: Sequence[str]) -> None:
@@ -140,6 +144,19 @@ class Reader:
 
     async def _dial(self, host: str, port: int) -> BytePort:
         return await self.network.dial()
+
+
+def _by_itself(command: str, words: Sequence[str]) -> str:
+    """Carry out a command that has a loop of its own, and waits for nobody here."""
+    done = subprocess.run(
+        [sys.executable, "-m", "callflow", command, *words],
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        check=False,
+        text=True,
+        timeout=60,
+    )
+    return done.stdout
 
 
 def started(flow: Flow[Any], settings: Settings) -> Server:

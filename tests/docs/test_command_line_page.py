@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import inspect
+import json
 from collections.abc import Callable
 from typing import Any
 
 import pytest
 
-from callflow.cli.app import MISTYPED
+from callflow.cli.app import MISTYPED, run
 from callflow.cli.call import FAILED, HOLDS, INTERRUPTED, WRONG, call
 from callflow.cli.check import CLEAN, FOUND, NOT_IMPORTED, check
 from callflow.cli.diagram import DRAWN, STALE, diagram
+from callflow.cli.fuzz import FOUND as BROKEN
+from callflow.cli.fuzz import INTERRUPTED as STOPPED
+from callflow.cli.fuzz import NOTHING, fuzz
+from callflow.cli.fuzz import WRONG as NO_ORDER
 from callflow.cli.replay import FAILED as NOT_HELD
 from callflow.cli.replay import HOLD, replay
 from callflow.cli.replay import WRONG as UNREADABLE
@@ -29,6 +34,7 @@ COMMANDS: dict[str, Callable[..., Any]] = {
     "`callflow call SCRIPT`": call,
     "`callflow check FLOW …`": check,
     "`callflow diagram FLOW`": diagram,
+    "`callflow fuzz FLOW`": fuzz,
     "`callflow replay FILE …`": replay,
 }
 
@@ -74,6 +80,7 @@ def test_every_path_is_there() -> None:
         ("`callflow serve FLOW`", [0, 1, MISTYPED, NO_PORT]),
         ("`callflow check FLOW …`", [CLEAN, FOUND, NOT_IMPORTED]),
         ("`callflow diagram FLOW`", [DRAWN, STALE, MISTYPED]),
+        ("`callflow fuzz FLOW`", [NOTHING, BROKEN, NO_ORDER, STOPPED]),
         ("`callflow replay FILE …`", [HOLD, NOT_HELD, UNREADABLE]),
     ],
 )
@@ -81,3 +88,10 @@ def test_the_exit_codes_of_a_command_are_there(heading: str, codes: list[int]) -
     [table] = [table for table in PAGE if "exit code" in table.columns and table.heading == heading]
 
     assert [int(plain(cell)) for cell in table.column("exit code")] == codes
+
+
+def test_every_key_of_what_fuzz_prints_for_programs_is_there(capsys: pytest.CaptureFixture[str]) -> None:
+    run(["fuzz", str(ROOT / "examples" / "echo.py"), "--budget", "1", "--json"])
+    [table] = [table for table in PAGE if "key" in table.columns and table.heading == "`callflow fuzz FLOW`"]
+
+    assert [plain(cell).strip("`") for cell in table.column("key")] == list(json.loads(capsys.readouterr().out))

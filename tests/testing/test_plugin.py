@@ -58,7 +58,7 @@ def test_a_call_that_breaks_the_flow_fails_in_few_lines(pytester: pytest.Pyteste
         [
             "calls/one.call::one FAILED*",
             "no-errors: No handler and no run of the flow raises.",
-            "  Choice.one: LookupError, at 0.20 s",
+            "  Choice.one: LookupError: oops (line.py:7), at 0.20 s",
             "  in state Choice, *line.py:4",
             "the call:",
             "  lag 0.05s",

@@ -27,7 +27,7 @@ def test_a_call_that_still_breaks_the_flow_fails_and_says_how(tmp_path: Path) ->
     assert (played.verdict, played.failure.sentence, played.failure.came, played.failure.command) == (
         Verdict.FAILED,
         "no-errors: No handler and no run of the flow raises.",
-        "Choice.one: LookupError, at 0.20 s",
+        f"Choice.one: LookupError: oops ({tmp_path}/line.py:7), at 0.20 s",
         f"callflow replay {script}",
     )
 
