@@ -451,7 +451,7 @@ class Out(Hangup[Visit]): ...
 messages = Flow("messages", start=Greet, data=Visit, prompts=PROMPTS)
 
 
-class MessagesLine(CallMachine, flow=messages, require_edges=0.7):
+class MessagesLine(CallMachine, flow=messages, require_edges=0.6):
     @in_the_end
     def the_end_is_told(self, seen: Seen[Visit]) -> None:
         assert seen.data.is_over or seen.state is not Leave
