@@ -14,6 +14,7 @@ from callflow.line.script_files import read_script
 from callflow.line.steps import Script
 from callflow.server.flow_argument import load_flow_from, name_of
 from callflow.testing.as_test import as_test
+from callflow.testing.from_journal import call_script, read_journal
 from callflow.testing.judging import sentence_of
 from callflow.testing.replaying import Replay, Verdict, known_answers
 from callflow.testing.replaying import replay as play_again
@@ -22,7 +23,14 @@ HOLD, FAILED, WRONG = 0, 1, 2
 """Exit codes: no call fails; one does; an order, a script or its flow is wrong."""
 
 
-def replay(*paths: Path, answer: list[str] | None = None, json: bool = False, pytest: bool = False) -> int:
+def replay(  # what is played, and what is made of it; all but the files by keyword
+    *paths: Path,
+    answer: list[str] | None = None,
+    json: bool = False,
+    pytest: bool = False,
+    call: bool = False,
+    flow: str | None = None,
+) -> int:
     """Play saved calls against the flows that they name, in virtual time, and say FIXED, PASSED or FAILED of each.
 
     The exit code is 0 if none fails, 1 if one does, 2 if a file, its flow or an option is wrong.
@@ -32,8 +40,12 @@ def replay(*paths: Path, answer: list[str] | None = None, json: bool = False, py
         answer: What "type $name" types, as name=digits; may be given several times.
         json: Print one JSON object a call.
         pytest: Play nothing, and print each call as a test function.
+        call: Play nothing: the files are journals of real calls, and each is printed as a call script.
+        flow: With --call: the flow that the script names, as file.py:name.
     """
     try:
+        if call:
+            return _write_calls(paths, flow)
         scripts = [read_script(path) for path in _files(paths)]
         verdicts = [_write_test(script) if pytest else _play(script, answer or [], json=json) for script in scripts]
     except CallflowError as wrong:
@@ -45,6 +57,14 @@ def replay(*paths: Path, answer: list[str] | None = None, json: bool = False, py
     if not json and not pytest and len(verdicts) > 1:
         print(_sum(verdicts))
     return FAILED if Verdict.FAILED in verdicts else HOLD
+
+
+def _write_calls(journals: Sequence[Path], flow: str | None) -> int:
+    if not journals:
+        raise SettingsError("FILE", "nothing is to be written; name a journal, one JSON object a line")
+    for journal in journals:
+        print(call_script(read_journal(journal), flow), end="")
+    return HOLD
 
 
 def _files(paths: Sequence[Path]) -> Iterator[Path]:

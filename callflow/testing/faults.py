@@ -37,6 +37,9 @@ __all__ = ["FaultKind", "Plan", "plans"]
 AWAY = (0.2, 1.0, 3.0, 9.0)
 """Seconds that a lost line is away: within the ten that a call waits for it."""
 
+BEGUN = 1.0
+"""Seconds before which no line is lost: until its ``start`` has come, there is no call that could survive it."""
+
 FROZEN = (0.5, 2.0, 6.0)
 """Seconds that a frozen line stands still: shorter than the stall time of a session, and longer."""
 
@@ -74,7 +77,7 @@ def plans(
 
     Args:
         kinds: Which faults to draw from, as members or by their words, such as ``"half-close"``; all if None.
-        within: Seconds of the call in which they happen.
+        within: Seconds of the call in which they happen; none before the first second is over.
         most: Faults of one plan.
         services: Names of the services that may fail or hang: their classes', in small letters.
 
@@ -85,7 +88,9 @@ def plans(
     if kinds is not None and not services and not _OF_SERVICES.keys().isdisjoint(chosen):
         raise ValueError("which service is to fail or to hang? name it by services=")
     possible = [kind for kind in FaultKind if kind in chosen and (services or kind not in _OF_SERVICES)]
-    moments = st.integers(0, round(within / FRAME)).map(lambda frame: round(frame * FRAME, 2))
+    moments = st.integers(round(BEGUN / FRAME), round(max(BEGUN, within) / FRAME)).map(
+        lambda frame: round(frame * FRAME, 2)
+    )
     each = st.sampled_from(possible).flatmap(lambda kind: _one(kind, moments, services))
     return st.lists(each, max_size=most).map(_together)
 
