@@ -1,4 +1,4 @@
-"""Hypothesis profiles, the library's logger as each test finds it, and the report of minutes per layer."""
+"""The library's logger as each test finds it, and the report of minutes per layer."""
 
 from __future__ import annotations
 
@@ -9,15 +9,8 @@ from collections.abc import Iterator
 from pathlib import PurePosixPath
 
 import pytest
-from hypothesis import settings
 
 pytest_plugins = ["callflow.testing.plugin", "pytester"]  # the first as an installation has it by its entry point
-
-# No deadline anywhere: how long an example takes is the machine's affair, and pytest-timeout ends what hangs.
-settings.register_profile("dev", deadline=None)
-settings.register_profile("ci", deadline=None, max_examples=250, print_blob=True)
-settings.register_profile("long", deadline=None, max_examples=5_000, print_blob=True)
-settings.load_profile("dev")  # unless --hypothesis-profile says otherwise, which comes later
 
 
 @pytest.fixture(autouse=True)

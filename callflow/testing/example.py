@@ -185,7 +185,7 @@ class Example(RuleBasedStateMachine):
         try:
             return getattr(self, name)(seen)
         except AssertionError as wrong:
-            raise self._property_broken(name, str(wrong).partition("\n")[0] or _line_of(wrong)) from wrong
+            raise self._property_broken(name, _words_of(wrong)) from wrong
         except HypothesisException:  # the property itself has something to say to it
             raise
         except Exception as wrong:  # whatever a user's property raises; it is what we report
@@ -258,10 +258,15 @@ class Example(RuleBasedStateMachine):
         cls.so_far.coverage.require(cls.require_edges)
 
 
-def _line_of(wrong: AssertionError) -> str:
-    """Give the line that did not hold, as it is written."""
+def _words_of(wrong: AssertionError) -> str:
+    """Give the words of an assertion; without any the line as it is written, and what pytest makes of it."""
+    words = str(wrong).partition("\n")[0]
+    if words and not words.startswith("assert "):
+        return words
     lines = traceback.extract_tb(wrong.__traceback__)
-    return (lines[-1].line if lines else None) or "it does not hold"
+    line = (lines[-1].line if lines else None) or "it does not hold"
+    made = words.removeprefix("assert ")
+    return line if made in ("", "False", "None") or made in line else f"{line} ({made})"
 
 
 def _law_of(broken: Exception) -> Lawful | None:
