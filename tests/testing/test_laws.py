@@ -68,7 +68,11 @@ AWAY: Line = link(1.2, "detached")
 
 GOOD: dict[str, list[tuple[int, Story]]] = {
     "L1": [(1, story(*CHOOSE, *END)), (2, story(*STAYED, *END))],
-    "L2": [(3, story(*CHOOSE, *END)), (4, story(*STAYED, *END))],
+    "L2": [
+        (3, story(*CHOOSE, *END)),
+        (4, story(*STAYED, *END)),
+        (4, story(*CHOOSE, left(1.5, "Choose", "help", "Bye"), AWAY, link(9, "resumed"), *END)),
+    ],
     "L3": [(2, story(*THINK, *BACK, *END)), (1, story(*THINK, returned(2.4, "Think", 3, ""), *TOLD))],
     "L4": [
         (1, story(*CHOOSE, due(3.0, "Choose"), *END)),

@@ -39,7 +39,7 @@ def none_stays_and_a_state_moves(story: Story, patience: Patience) -> Iterator[C
     levels, left_at, is_lost = Levels(), 0.0, False
     for entry in story.entries:
         if entry.kind is Kind.LINK and entry.what in ("detached", "resumed"):
-            is_lost = entry.what == "detached"
+            is_lost, left_at = entry.what == "detached", entry.at  # what waited for a line begins anew when it is back
         if is_over(entry):
             # A line that is lost between leaving and entering holds the flow still for as long as it is waited for.
             wait = patience.end + (patience.resume if is_lost else 0.0)
