@@ -147,14 +147,23 @@ class PortStream(trio.abc.Stream):
         Cancellation:
             Nothing was received.
         """
-        await trio.lowlevel.checkpoint()
+        await trio.lowlevel.checkpoint_if_cancelled()
         limit = RECEIVE_BYTES if max_bytes is None else max_bytes
         if self._head:
             data, self._head = self._head[:limit], self._head[limit:]
-            return data
-        while (data_now := self.port.try_receive(limit)) is None:
+        elif (arrived := self.port.try_receive(limit)) is not None:
+            data = arrived
+        else:
+            return await self._wait_for_some(limit)
+        await trio.lowlevel.cancel_shielded_checkpoint()
+        return data
+
+    async def _wait_for_some(self, limit: int) -> bytes:
+        # Waiting is a checkpoint: another one would cost a task switch for each message.
+        while True:
             await self.port.wait_readable()
-        return data_now
+            if (arrived := self.port.try_receive(limit)) is not None:
+                return arrived
 
     async def send_all(self, data: bytes | bytearray | memoryview) -> None:
         """Send everything.

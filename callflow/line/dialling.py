@@ -1,27 +1,24 @@
 """Opening the connection of a call: from a byte port to a WebSocket, with Exotel's patience and its second attempt.
 
-``connect`` dials until a handshake succeeds (exotel.md §4) and gives a ``Link``, which lives in the caller's nursery.
+``connect`` dials until a handshake succeeds (exotel.md §4) and gives a ``Link``.
 """
 
 from __future__ import annotations
 
 import base64
-import math
 import ssl
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from urllib.parse import parse_qsl, quote, urlencode
 
-import h11
 import trio
-import wsproto.utilities
-from attrs import define, frozen
-from trio_websocket import ConnectionClosed, HandshakeError, WebSocketConnection, wrap_client_stream
+from attrs import frozen
 
-from callflow.call.port import RECEIVE_BYTES, BytePort, PortStream, SocketPort
+from callflow.call.port import BytePort, SocketPort
 from callflow.call.tls_port import HandshakeFailed, TlsPort
 from callflow.errors import NotAnswered
 from callflow.line.profile import Profile
+from callflow.line.websocket import WebSocket
 
 Dial = Callable[[], Awaitable[BytePort]]
 """Opens one connection to the server."""
@@ -111,67 +108,27 @@ def authorization(credentials: str | None) -> list[tuple[str, str]]:
     return [("Authorization", "Basic " + base64.b64encode(credentials.encode()).decode())]
 
 
-# What is given.
-
-
-@define
+@frozen
 class Link:
-    """One WebSocket and what is under it."""
+    """One WebSocket, and what was asked for it."""
 
-    socket: WebSocketConnection
-    wire: Wire
+    socket: WebSocket
     url: str
-
-
-class Wire(PortStream):
-    """The stream under the WebSocket. It can go deaf or stand still, and gives up opening when the far end is gone.
-
-    trio-websocket waits for the answer to its upgrade even when the connection ends before one; hence ``opening``.
-    """
-
-    def __init__(self, port: BytePort) -> None:
-        super().__init__(port)
-        self.deaf = False
-        self.frozen_until = -math.inf
-        """Moment of Trio's clock up to which nothing passes, either way."""
-        self.opening = trio.CancelScope()
-
-    async def receive_some(self, max_bytes: int | None = None) -> bytes:
-        try:
-            data = await super().receive_some(max_bytes)
-        except trio.BrokenResourceError:
-            self.opening.cancel()
-            raise
-        if not data:
-            self.opening.cancel()
-        await self._thaw()
-        if self.deaf:
-            await trio.sleep_forever()
-        return data
-
-    async def send_all(self, data: bytes | bytearray | memoryview) -> None:
-        await self._thaw()
-        # No checkpoint where all is taken: trio-websocket's lock was one, and a frame has few task switches to spare.
-        taken = self.port.try_send(bytes(data))
-        if taken < len(data):
-            await super().send_all(memoryview(data)[taken:])
-
-    async def _thaw(self) -> None:
-        while self.frozen_until > trio.current_time():  # noqa: ASYNC110 - it may be frozen again meanwhile
-            await trio.sleep_until(self.frozen_until)
 
 
 # How it is opened.
 
 
-async def connect(nursery: trio.Nursery, dial: Dial, upgrade: Upgrade, profile: Profile) -> Link:
+async def connect(dial: Dial, upgrade: Upgrade, profile: Profile) -> Link:
     """Dial until a handshake succeeds or the attempts are used up (exotel.md §4).
 
     Args:
-        nursery: Holds the link until it is over.
         dial: Opens a connection, for each attempt a new one.
         upgrade: What to ask for.
         profile: How long an attempt may take, and how many there are.
+
+    Returns:
+        A link whose port is to be closed by whoever holds it.
 
     Raises:
         NotAnswered: No attempt succeeded; says why the last one did not.
@@ -183,8 +140,7 @@ async def connect(nursery: trio.Nursery, dial: Dial, upgrade: Upgrade, profile: 
     for _ in range(1 + profile.retries):
         try:
             with trio.fail_after(profile.handshake_seconds):
-                link: Link = await nursery.start(_hold, dial, upgrade)
-                return link
+                return Link(await _open(dial, upgrade), upgrade.url)
         except NotAnswered as refused:
             refusal = refused
         except (OSError, trio.TooSlowError) as failed:
@@ -193,41 +149,13 @@ async def connect(nursery: trio.Nursery, dial: Dial, upgrade: Upgrade, profile: 
     raise refusal
 
 
-async def _hold(dial: Dial, upgrade: Upgrade, *, task_status: trio.TaskStatus[Link] = trio.TASK_STATUS_IGNORED) -> None:
-    """Open one WebSocket, hand it out, and stay until it is over."""
-    wire = Wire(await dial())
-    link = None
-    try:
-        with alone():
-            async with trio.open_nursery() as nursery:
-                link = Link(await _open(nursery, wire, upgrade), wire, upgrade.url)
-                task_status.started(link)
-    except HandshakeError as refused:
-        status = getattr(refused, "status_code", None)
-        raise NotAnswered(f"the server answered {status} to the upgrade", status) from refused
-    except (ConnectionClosed, wsproto.utilities.ProtocolError, h11.ProtocolError) as broken:
-        # trio-websocket's reader lets these out when its farewell to a peer that talks rubbish cannot be sent.
-        if link is None:
-            raise NotAnswered("what came is no answer to an upgrade") from broken
-    finally:
-        wire.port.close()
-
-
-async def _open(nursery: trio.Nursery, wire: Wire, upgrade: Upgrade) -> WebSocketConnection:
-    connection = None
-    with wire.opening:
-        connection = await wrap_client_stream(
-            nursery,
-            wire,  # type: ignore[arg-type]  # annotated for sockets; any trio.abc.Stream does
-            upgrade.host,
-            upgrade.resource,
-            extra_headers=upgrade.headers,
-            message_queue_size=64,
-            receive_buffer_size=RECEIVE_BYTES,
-        )
-    if connection is None:
-        raise NotAnswered("the server closed the connection before it answered")
-    return connection
+async def _open(dial: Dial, upgrade: Upgrade) -> WebSocket:
+    socket = WebSocket(await dial())
+    with ExitStack() as on_failure:
+        on_failure.callback(socket.port.close)
+        await socket.ask(upgrade.host, upgrade.resource, upgrade.headers)
+        on_failure.pop_all()
+    return socket
 
 
 @contextmanager

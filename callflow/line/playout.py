@@ -56,7 +56,8 @@ class _PendingMark:
     name: str
     after: int
     """How many messages come before it, counted from the stream's begin."""
-    due_at: float = math.inf
+    due_at: float
+    """When those will have been played. Nothing but a ``clear`` changes that."""
     cleared: bool = False
 
 
@@ -101,6 +102,7 @@ class Playout:
         self._arrived = 0  # messages, without those that were thrown away
         self._finished = 0  # messages played to their end
         self._ended_at = 0.0  # when the last message did
+        self._ends_at = 0.0  # when the last of those that are here will
         self._unbroken = False  # whether audio came and neither a mark nor a clear after it
 
     @property
@@ -121,7 +123,9 @@ class Playout:
         self._waiting.append(audio)
         if self._playing is None:
             self.underruns += self._unbroken and at > self._ended_at + SAME
+            self._ends_at = at
             self._pick_up(at)
+        self._ends_at += self._seconds(audio)
         self._unbroken = True
 
     def mark(self, name: str, at: float) -> None:
@@ -131,7 +135,7 @@ class Playout:
         self._run(at)
         self._unbroken = False
         due = "R10" in self._profile.breaks or self._arrived == self._finished
-        self._marks.append(_PendingMark(name, self._arrived, at if due else math.inf))
+        self._marks.append(_PendingMark(name, self._arrived, at if due else self._ends_at))
         self._run(at)
 
     def clear(self, at: float) -> None:
@@ -141,6 +145,8 @@ class Playout:
         self.cleared_bytes += sum(map(len, self._waiting))
         self._arrived -= len(self._waiting)
         self._waiting.clear()
+        if self._playing is not None:
+            self._ends_at = self._playing.ends_at
         self._settle_cleared_marks(at)
         self._run(at)
 
@@ -174,9 +180,18 @@ class Playout:
         facts, self._facts = self._facts, []
         return facts
 
+    def keep_up(self, to: float) -> None:
+        """Play until *to*; what happened is told by the next ``advance``."""
+        self._run(to)
+
     def next_event_at(self) -> float:
         """Say when ``advance`` is needed next; infinity if nothing can happen by itself, the past if facts wait."""
         return self._facts[0].at if self._facts else self._next_step_at()
+
+    def next_echo_at(self) -> float:
+        """Say when the next mark is due; infinity while none waits, the past if one is due that nobody was told of."""
+        told = next((fact.at for fact in self._facts if isinstance(fact, MarkDue)), math.inf)
+        return min(told, self._marks[0].due_at if self._marks else math.inf)
 
     def speaking(self, at: float) -> bool:
         """Say whether audio plays at *at*, a moment not later than the last one given."""
@@ -210,8 +225,11 @@ class Playout:
 
     def _pick_up(self, at: float) -> None:
         payload = self._waiting.popleft()
-        whole = len(payload) + -len(payload) % BLOCK
-        self._playing = _Playing(payload, at, at + self.form.seconds(whole))
+        self._playing = _Playing(payload, at, at + self._seconds(payload))
+
+    def _seconds(self, payload: bytes) -> float:
+        """How long a message takes: whole blocks."""
+        return self.form.seconds(len(payload) + -len(payload) % BLOCK)
 
     def _hear(self, playing: _Playing, to: float) -> None:
         samples = int((to + SAME - playing.start) * self.form.rate)
@@ -229,9 +247,6 @@ class Playout:
         self._facts.append(Played(playing.ends_at, self.heard[-1]))
         self._playing = None
         self._finished += 1
-        for pending in self._marks:
-            if pending.after <= self._finished and pending.due_at == math.inf:
-                pending.due_at = playing.ends_at
         self._ended_at = playing.ends_at
         if self._waiting:
             self._pick_up(playing.ends_at)

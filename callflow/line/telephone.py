@@ -4,8 +4,8 @@ The same in real time over sockets and in virtual time over a ``MemoryNetwork``:
 through a byte port. What the line hears is decided by ``callflow.line.playout``, what Exotel writes by
 ``callflow.line.sender`` and ``callflow.line.voice``; this file only carries it.
 
-A few tasks a call and none per frame: trio-websocket's reader and who holds it, ours (``listen``), the one that writes
-(``talk``), and the script that uses the telephone.
+A few tasks a call and none per frame: one that reads each link (``listen``), the one that writes (``talk``), and the
+script that uses the telephone.
 """
 
 from __future__ import annotations
@@ -19,18 +19,17 @@ from typing import Literal
 
 import trio
 from attrs import evolve, frozen
-from trio_websocket import ConnectionClosed
 
-from callflow.errors import CallEnded, MalformedMessage
+from callflow.errors import CallEnded
 from callflow.line.applets import EndedBy, StreamRecord
 from callflow.line.dialling import Dial, Link, Upgrade, alone, connect, with_query
+from callflow.line.messages import Malformed, read
 from callflow.line.oddities import Oddity, Place, write
 from callflow.line.playout import SAME, MarkDue, Playout, Segment
 from callflow.line.profile import CONFORMANT, Profile
 from callflow.line.sender import Sender
 from callflow.line.voice import Voice
 from callflow.wire.audio import AudioFormat
-from callflow.wire.exotel import decode
 from callflow.wire.messages import KEYS, Clear, Mark, Media, Message, Start
 
 CLOSE_SECONDS = 5.0
@@ -64,10 +63,8 @@ class LineEntry:
     @property
     def message(self) -> Message | None:
         """The message, or None where the text is none."""
-        try:
-            return decode(self.text)
-        except MalformedMessage:
-            return None
+        message = read(self.text)
+        return None if isinstance(message, Malformed) else message
 
 
 class Telephone:
@@ -84,8 +81,7 @@ class Telephone:
         self.form: AudioFormat = profile.form
         self.answered_at = trio.current_time()
         """Moment of the 101, on Trio's clock."""
-        self.playout = Playout(self.form, profile)
-        """What the line hears; ``playout.heard`` is its audio."""
+        self._playout = Playout(self.form, profile)
         self._voice = Voice(profile)
         self.spoken: list[Segment] = self._voice.spoken
         """What the caller said, one segment a message; silence that was sent is not in it."""
@@ -117,6 +113,7 @@ class Telephone:
         self._wakes_at = -math.inf  # until when the writing task sleeps; in the past while it is at work
         self._leaving = False  # stop is on its way: nothing else is said any more
         self._closing = False  # a closing handshake of ours runs
+        self._rests = trio.CancelScope()
         self._nudge = trio.lowlevel.ParkingLot()
         self._facts = trio.lowlevel.ParkingLot()
 
@@ -124,6 +121,13 @@ class Telephone:
     def now(self) -> float:
         """Seconds since the call was answered."""
         return trio.current_time() - self.answered_at
+
+    @property
+    def playout(self) -> Playout:
+        """What the line has heard until now; ``playout.heard`` is its audio."""
+        if not self.ended.is_set():
+            self._playout.keep_up(self.now)
+        return self._playout
 
     @property
     def bytes_heard(self) -> int:
@@ -240,10 +244,8 @@ class Telephone:
         """
         self._check_live("ping")
         began = trio.current_time()
-        try:
-            await self._link.socket.ping(payload or None)
-        except ConnectionClosed:
-            raise CallEnded("ping", self.ended_by or "network") from None
+        if not await self._link.socket.ping(payload or self._random.randbytes(4)):
+            raise CallEnded("ping", self.ended_by or "network")
         return trio.current_time() - began
 
     async def wait(self, seconds: float) -> None:
@@ -259,6 +261,7 @@ class Telephone:
             CallEnded: The call was over already, so nothing will change.
         """
         self._check_live("changed")
+        self._wake_by(self._playout.next_event_at())
         await self._facts.park()
 
     async def hang_up(self) -> None:
@@ -273,27 +276,27 @@ class Telephone:
         if not self._leaving and not self.ended.is_set():
             self._leaving = True
             self._post(self._sender.stop(again=stops_again))
-        with trio.move_on_after(0 if self._link.wire.deaf or self.is_lost else CLOSE_SECONDS):
+        with trio.move_on_after(0 if self._link.socket.deaf or self.is_lost else CLOSE_SECONDS):
             await self.ended.wait()
         self._end("caller", _NO_CLOSE_FRAME)
 
     async def _close_without_stop(self) -> None:
         """Close the connection in order, and say nothing before."""
         self._closing = True
-        with trio.move_on_after(0 if self._link.wire.deaf or self.is_lost else CLOSE_SECONDS):
-            await self._link.socket.aclose(1000)
+        with trio.move_on_after(0 if self._link.socket.deaf or self.is_lost else CLOSE_SECONDS):
+            await self._link.socket.close(1000)
         self._end("caller", 1000)
 
     def drop(self) -> None:
         """Lose the connection at once, by a reset."""
-        self._link.wire.port.close(reset=True)
+        self._link.socket.port.close(reset=True)
         self._end("network", _NO_CLOSE_FRAME)
 
     def lose(self) -> None:
         """Lose the connection by a reset, and stay on the telephone: ``reconnect`` comes back."""
         self._break_off()
         self.lost_at.setdefault(self.links, self.now)
-        self._link.wire.port.close(reset=True)
+        self._link.socket.port.close(reset=True)
 
     def half_close(self) -> None:
         """End this side of the connection without a word, and stay on the telephone: ``reconnect`` comes back.
@@ -302,11 +305,11 @@ class Telephone:
         """
         self._break_off()
         self.lost_at.setdefault(self.links, self.now)
-        self._link.wire.port.send_eof()
+        self._link.socket.port.send_eof()
 
     def freeze(self, seconds: float) -> None:
         """Have the connection stand still, both ways; then everything comes that was held up."""
-        self._link.wire.frozen_until = max(self._link.wire.frozen_until, trio.current_time() + seconds)
+        self._link.socket.frozen_until = max(self._link.socket.frozen_until, trio.current_time() + seconds)
 
     async def reconnect(self) -> None:
         """Come back on another connection: the same call, on a stream of another name.
@@ -349,7 +352,7 @@ class Telephone:
             The line is lost.
         """
         self._check_live("take_over")
-        self._link.wire.deaf = True
+        self._link.socket.deaf = True
         self._break_off()
         await self.reconnect()
 
@@ -357,17 +360,17 @@ class Telephone:
         self.is_lost = True
         self._sending.cancel()
         self._outbox.clear()
-        self.playout.cut_off(self.now)
+        self._playout.cut_off(self.now)
         self._facts.unpark_all()
 
     @property
     def is_deaf(self) -> bool:
         """Whether the connection is half-open."""
-        return self._link.wire.deaf
+        return self._link.socket.deaf
 
     def go_deaf(self) -> None:
         """Become a half-open connection: from now on nothing is read, answered or sent, but TCP stays."""
-        self._link.wire.deaf = True
+        self._link.socket.deaf = True
         self._nudge.unpark_all()
         self._facts.unpark_all()
 
@@ -375,15 +378,13 @@ class Telephone:
 
     async def listen(self, link: Link) -> None:
         """Take in what the server sends on one link, until that is over. Never waits for anything else."""
-        code = _NO_CLOSE_FRAME
         try:
-            while True:
-                text = await link.socket.get_message()
+            while (text := await link.socket.receive()) is not None:
                 if link is self._link and not self.is_lost:
                     self._take(text)
-        except ConnectionClosed as closed:
-            if closed.reason is not None:  # it is None where trio-websocket's reader failed itself
-                code = int(closed.reason.code)
+        finally:
+            link.socket.port.close()
+        code = link.socket.code or _NO_CLOSE_FRAME
         if link is self._link and not self.is_lost and not self._closing:
             self._end(("network" if code == _NO_CLOSE_FRAME else "server"), code)
 
@@ -392,26 +393,26 @@ class Telephone:
         entry = self._note("out", text)
         match entry.message if not self._leaving else None:
             case Media(payload=payload):
-                self.playout.media(payload, now)
+                self._playout.media(payload, now)
             case Mark(name=name):
-                self.playout.mark(name, now)
+                self._playout.mark(name, now)
             case Clear():
-                self.playout.clear(now)
+                self._playout.clear(now)
             case _:  # nothing else has a meaning to Exotel, and after our stop nothing has (exotel.md §6.7, §7.4)
                 pass
-        if self.playout.next_event_at() < self._wakes_at:
-            self._nudge.unpark_all()
+        self._wake_by(self._due_at)
         self._facts.unpark_all()
 
     async def talk(self) -> None:
         """Send Exotel's messages in time, until the call is over. The only one that writes."""
         while not self.ended.is_set():
-            if self.is_lost or self._link.wire.deaf or self._closing:  # it may come back on another connection
+            if self.is_lost or self._link.socket.deaf or self._closing:  # it may come back on another connection
                 await self._nudge.park()
                 continue
             if not self._leaving:
                 self._collect(self.now)
-            await self._flush()
+            if self._outbox:
+                await self._flush()
             if self.is_lost:
                 continue
             if self._leaving:
@@ -421,7 +422,7 @@ class Telephone:
 
     def _collect(self, now: float) -> None:
         """Put into the outbox what is due: echoes of marks, and frames of the caller's audio."""
-        for fact in self.playout.advance(now):
+        for fact in self._playout.advance(now):
             if isinstance(fact, MarkDue):
                 self._outbox.extend(self._sender.mark(fact.name))
         frame_at = self._voice.frame_at
@@ -430,11 +431,9 @@ class Telephone:
 
     async def _flush(self) -> None:
         with trio.CancelScope() as self._sending:
-            while self._outbox and not self._link.wire.deaf:
-                try:
-                    await self._link.socket.send_message(self._outbox[0])
-                except ConnectionClosed:  # the listening task sees it as well, and ends the call
-                    self._outbox.clear()
+            while self._outbox and not self._link.socket.deaf:
+                if not await self._link.socket.send(self._outbox[0]):
+                    self._outbox.clear()  # the listening task sees the end as well, and ends the call
                     return
                 if self._outbox:  # else the line was lost meanwhile
                     self._note("in", self._outbox.popleft())
@@ -442,10 +441,21 @@ class Telephone:
     async def _rest(self) -> None:
         """Sleep until something is due, or somebody nudges."""
         self._facts.unpark_all()
-        self._wakes_at = min(self._voice.frame_at, self.playout.next_event_at())
-        with trio.CancelScope(deadline=self.answered_at + self._wakes_at):
+        self._wakes_at = min(self._voice.frame_at, self._due_at)
+        with trio.CancelScope(deadline=self.answered_at + self._wakes_at) as self._rests:
             await self._nudge.park()
         self._wakes_at = -math.inf
+
+    @property
+    def _due_at(self) -> float:
+        """When the playout is to be looked after next: for its marks, and for whoever waits to hear of all it does."""
+        return self._playout.next_event_at() if self._facts else self._playout.next_echo_at()
+
+    def _wake_by(self, moment: float) -> None:
+        """Let the writing task sleep no longer than until *moment*."""
+        if moment < self._wakes_at:
+            self._wakes_at = moment
+            self._rests.deadline = self.answered_at + moment
 
     async def _leave(self) -> None:
         """End the connection after ``stop`` (R14, D23)."""
@@ -454,21 +464,21 @@ class Telephone:
         if self._profile.close_after_stop == "clean" and not self.ended.is_set():
             self._closing = True
             with trio.move_on_after(CLOSE_SECONDS):
-                await self._link.socket.aclose(1000)
+                await self._link.socket.close(1000)
                 self._end("caller", 1000)
         self._end("caller", _NO_CLOSE_FRAME)
 
     # Small things.
 
     def _post(self, texts: Sequence[str | bytes]) -> None:
-        if not (self._link.wire.deaf or self.is_lost or self._closing):
+        if not (self._link.socket.deaf or self.is_lost or self._closing):
             self._outbox.extend(texts)
         self._nudge.unpark_all()
 
     async def _posted(self) -> None:
         """Wait until everything was handed to the transport, or never will be."""
         await trio.lowlevel.checkpoint()
-        while self._outbox and not self.ended.is_set() and not self._link.wire.deaf:
+        while self._outbox and not self.ended.is_set() and not self._link.socket.deaf:
             await self._facts.park()
 
     def _note(self, side: Literal["in", "out"], text: str | bytes) -> LineEntry:
@@ -484,12 +494,12 @@ class Telephone:
         """The call is over; the first cause wins."""
         if self.ended.is_set():
             return
-        self.playout.advance(self.now)
+        self._playout.advance(self.now)
         self.ended_by = "caller" if self._leaving else by
         self.close_code = code
         self._ended_at = self.now
         self.ended.set()
-        self._link.wire.port.close()
+        self._link.socket.port.close()
         self._voice.stop()
         self._nudge.unpark_all()
         self._facts.unpark_all()
@@ -550,11 +560,11 @@ async def place_call(  # noqa: PLR0913 - what a call has, all of it by keyword a
         async with trio.open_nursery() as nursery:
 
             async def another() -> Link:
-                link = await connect(nursery, dial, upgrade, profile)
+                link = await connect(dial, upgrade, profile)
                 nursery.start_soon(phone.listen, link)
                 return link
 
-            first = await connect(nursery, dial, upgrade, profile)
+            first = await connect(dial, upgrade, profile)
             phone = Telephone(first, start, profile, source, another)
             nursery.start_soon(phone.listen, first)
             nursery.start_soon(phone.talk)

@@ -174,10 +174,10 @@ _OF_STORIES = frozenset({"K1", *(law.id for law in laws.ALL)})
 def _judge(book: Sequence[Lawful], evidence: Evidence, premises: dict[str, int]) -> list[LawBroken]:
     broken = list[LawBroken]()
     for law in book:
-        for case in law.judge(evidence):
-            premises[law.name] = premises.get(law.name, 0) + 1
-            if case.broken:
-                broken.append(breach(law, case.at, case.broken, case.n))
+        cases = list(law.judge(evidence))
+        if cases:
+            premises[law.name] = premises.get(law.name, 0) + len(cases)
+        broken += [breach(law, case.at, case.broken, case.n) for case in cases if case.broken]
     return broken
 
 

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 
 import trio
 from attrs import define, field
-from trio_websocket import ConnectionClosed
 
 from callflow.line.dialling import Dial, Link, Upgrade, alone, connect
 from callflow.line.profile import CONFORMANT
@@ -54,39 +53,41 @@ async def deliver(
     delivery = Delivery()
     with alone():
         async with trio.open_nursery() as nursery:
-            link = await connect(nursery, dial, upgrade, CONFORMANT)
+            link = await connect(dial, upgrade, CONFORMANT)
             began = trio.current_time()
             nursery.start_soon(_read, link, delivery, began)
-            server_was_first = True
             try:
-                for at, content in frames:
-                    await trio.sleep_until(began + at)
-                    await link.socket.send_message(content)
-                await trio.sleep_until(began + closes_at)
-            except ConnectionClosed:
-                pass  # the server was first, which the reader has noted
-            else:
-                server_was_first = delivery.closed_at is not None
-                await _close(link, close_code)
+                sent = await _send(link, frames, began)
+                if sent:
+                    await trio.sleep_until(began + closes_at)
+                server_was_first = not sent or delivery.closed_at is not None
+                with trio.move_on_after(CLOSE_SECONDS):
+                    await _end(link, close_code, waits=not sent)
             finally:
-                link.wire.port.close(reset=True)
+                link.socket.port.close(reset=True)
                 nursery.cancel_scope.cancel()
     if not server_was_first:
         delivery.closed_at = delivery.close_code = None
     return delivery
 
 
+async def _send(link: Link, frames: Sequence[tuple[float, str | bytes]], began: float) -> bool:
+    """Send at the frames' moments; say whether the server was there for all of them."""
+    for at, content in frames:
+        await trio.sleep_until(began + at)
+        if not await link.socket.send(content):
+            return False
+    return True
+
+
 async def _read(link: Link, delivery: Delivery, began: float) -> None:
-    try:
-        while True:
-            text = await link.socket.get_message()
-            delivery.received.append((trio.current_time() - began, text))
-    except ConnectionClosed as closed:
-        delivery.closed_at = trio.current_time() - began
-        delivery.close_code = 1006 if closed.reason is None else int(closed.reason.code)
+    while (text := await link.socket.receive()) is not None:
+        delivery.received.append((trio.current_time() - began, text))
+    delivery.closed_at, delivery.close_code = trio.current_time() - began, link.socket.code
 
 
-async def _close(link: Link, code: int) -> None:
-    if code != 1006:
-        with trio.move_on_after(CLOSE_SECONDS):
-            await link.socket.aclose(code)
+async def _end(link: Link, code: int, *, waits: bool) -> None:
+    if waits:
+        await link.socket.wait_closed()  # the server was first; the reader is about to note how
+    elif code != 1006:
+        await link.socket.close(code)

@@ -7,16 +7,16 @@ A log can come from the line simulator's recording of a link or from the server'
 from __future__ import annotations
 
 import enum
-import functools
-from collections.abc import Iterator
-from typing import TypeVar
+import itertools
+from collections.abc import Callable, Iterator, Sequence
+from typing import TypeVar, cast, get_args
 
 from attrs import Factory, define, evolve, field, frozen
 
-from callflow.errors import MalformedMessage
+from callflow.line.messages import Malformed as Malformed  # noqa: PLC0414 - it is one of the words of a log
+from callflow.line.messages import read
 from callflow.session.inputs import Frame, Told
 from callflow.wire.audio import AudioFormat, line_format
-from callflow.wire.exotel import decode
 from callflow.wire.messages import Message, Start, Stop
 
 T = TypeVar("T")
@@ -36,14 +36,7 @@ class Side(enum.Enum):
     """A fact of the server's inside; it is on no wire."""
 
 
-# What is on the wire beside messages.
-
-
-@frozen
-class Malformed:
-    """A WebSocket message that is no AgentStream message."""
-
-    reason: str
+# What is on the wire beside messages, and what is none.
 
 
 @frozen
@@ -176,6 +169,8 @@ Fact = Told | Frame | Queued | Interrupted | TasksLeft | Ran | Reached | OneWay
 Life = Asked | Opened | Closed | Dropped | Ping | Pong | Exchange
 """What passes and is no message: the connection's own life, and what goes beside it."""
 
+_LIFE = frozenset(get_args(Life))
+
 Arrival = Message | Malformed | Life
 """Everything that passes."""
 
@@ -193,8 +188,35 @@ class Entry:
 
 
 @define
+class _Index:
+    """Where things stand in a log, so that each rule finds what it reads without a walk through all the rest."""
+
+    size: int
+    """Entries that it covers."""
+    places: dict[type, list[int]] = Factory(dict)
+    """By what they hold."""
+    found: dict[object, object] = Factory(dict)
+    """What was asked for already, by question."""
+
+    @classmethod
+    def of(cls, entries: Sequence[Entry]) -> _Index:
+        index = cls(len(entries))
+        for place, entry in enumerate(entries):
+            index.places.setdefault(type(entry.what), []).append(place)
+        return index
+
+    def of_kinds(self, kinds: tuple[type, ...]) -> list[int]:
+        """Give the places of things of these kinds, in order."""
+        lists = [places for kind, places in self.places.items() if issubclass(kind, kinds)]
+        return lists[0] if len(lists) == 1 else sorted(itertools.chain.from_iterable(lists))
+
+
+@define
 class WireLog:
-    """What passed on a connection, or on several, in the order in which the server saw and did it."""
+    """What passed on a connection, or on several, in the order in which the server saw and did it.
+
+    It may grow, and is read as often as there are rules: what was found in it once is kept until it grows.
+    """
 
     entries: list[Entry] = Factory(list)
     form: AudioFormat | None = None
@@ -202,6 +224,7 @@ class WireLog:
     crossing: float = 0.0
     """Seconds. 0 for a journal. For a log that was taken at the far end: how long a message may be under way, so that
     what was sent before the server could know of a ``stop`` is no breach."""
+    _indexed: _Index = field(factory=lambda: _Index(0), init=False, eq=False, repr=False)
 
     def arrived(self, at: float, what: str | bytes | Arrival, *, conn: int = 1) -> None:
         """Add what came from Exotel; text is decoded here."""
@@ -215,40 +238,71 @@ class WireLog:
         """Add a fact of the server's inside."""
         self.entries.append(Entry(at, Side.APP, fact, conn))
 
+    @property
+    def _index(self) -> _Index:
+        if self._indexed.size != len(self.entries):
+            self._indexed = _Index.of(self.entries)
+        return self._indexed
+
+    def once(self, question: object, answer: Callable[[WireLog], T]) -> T:
+        """Give what *answer* finds in this log; ask it but once, as long as the log does not grow."""
+        found = self._index.found
+        if question not in found:
+            found[question] = answer(self)
+        return cast("T", found[question])
+
     def connections(self) -> list[WireLog]:
         """Give what passed on each connection, as a log of its own; HTTP is on none."""
-        numbers = dict.fromkeys(entry.conn for entry in self.entries)
-        return [evolve(self, entries=[e for e in self.entries if e.conn == n]) for n in numbers if n]
+        return self.once("connections", WireLog._connections)
+
+    def _connections(self) -> list[WireLog]:
+        parts = dict[int, list[Entry]]()
+        for entry in self.entries:
+            parts.setdefault(entry.conn, []).append(entry)
+        return [evolve(self, entries=part) for number, part in parts.items() if number]
+
+    def places(self, *kinds: type) -> list[int]:
+        """Give the places of the entries of these kinds, on whatever side."""
+        return self.once(kinds, lambda log: log._index.of_kinds(kinds))
+
+    def of(self, *kinds: type) -> Iterator[Entry]:
+        """Give the entries of these kinds, on whatever side."""
+        return map(self.entries.__getitem__, self.places(*kinds))
 
     def each(self, side: Side, kind: type[T]) -> Iterator[tuple[float, T]]:
         """Give the entries of one side and kind, with their times."""
-        for entry in self.entries:
-            if entry.side is side and isinstance(entry.what, kind):
-                yield entry.at, entry.what
+        for entry in self.of(kind):
+            if entry.side is side:
+                yield entry.at, cast("T", entry.what)
 
     def has(self, *kinds: type) -> bool:
         """Say whether a fact of one of these kinds was noted."""
-        return any(isinstance(entry.what, kinds) for entry in self.entries)
+        return bool(self.places(*kinds))
 
-    def outgoing(self) -> Iterator[tuple[int, Entry]]:
+    def arriving(self) -> list[Entry]:
+        """Give all that came from Exotel."""
+        return self.once(Side.IN, lambda log: [entry for entry in log.entries if entry.side is Side.IN])
+
+    def outgoing(self) -> list[tuple[int, Entry]]:
         """Give the messages that the server sent, each with its place in the log."""
-        for place, entry in enumerate(self.entries):
-            if entry.side is Side.OUT and not isinstance(entry.what, Life):
-                yield place, entry
+        return self.once(Side.OUT, WireLog._outgoing)
+
+    def _outgoing(self) -> list[tuple[int, Entry]]:
+        return [(n, e) for n, e in enumerate(self.entries) if e.side is Side.OUT and type(e.what) not in _LIFE]
 
     def starts(self) -> list[tuple[int, Start]]:
         """Find every ``start`` that arrived, each with its place in the log."""
-        found = enumerate(self.entries)
-        return [(place, e.what) for place, e in found if e.side is Side.IN and isinstance(e.what, Start)]
+        found = ((place, self.entries[place]) for place in self.places(Start))
+        return [(place, cast("Start", entry.what)) for place, entry in found if entry.side is Side.IN]
 
     def end(self) -> tuple[int, Entry] | None:
         """Find what ended the stream on the wire: a ``stop``, or the first close of either side.
 
         One connection carries one stream (exotel.md §1), so any ``stop`` on it is this stream's.
         """
-        for place, entry in enumerate(self.entries):
-            stopped = entry.side is Side.IN and isinstance(entry.what, Stop)
-            if stopped or isinstance(entry.what, Closed):
+        for place in self.places(Stop, Closed):
+            entry = self.entries[place]
+            if entry.side is Side.IN or isinstance(entry.what, Closed):
                 return place, entry
         return None
 
@@ -267,12 +321,4 @@ def name_of(what: object) -> str:
 
 
 def _read(what: str | bytes | Arrival) -> Arrival:
-    return _decoded(what) if isinstance(what, str | bytes) else what
-
-
-@functools.lru_cache(maxsize=4096)  # the same message is read at both ends of a link
-def _decoded(text: str | bytes) -> Arrival:
-    try:
-        return decode(text)
-    except MalformedMessage as broken:
-        return Malformed(broken.reason)
+    return read(what) if isinstance(what, str | bytes) else what

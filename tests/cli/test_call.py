@@ -83,7 +83,8 @@ class Bank:
                 await self._tell(stream)
             else:
                 status = self.status if b"passthru" in head else 404
-                await stream.send_all(f"HTTP/1.1 {status} X\r\nContent-Length: 0\r\n\r\n".encode())
+                with contextlib.suppress(trio.BrokenResourceError):  # who asked for the feed may have hung up since
+                    await stream.send_all(f"HTTP/1.1 {status} X\r\nContent-Length: 0\r\n\r\n".encode())
 
     async def _tell(self, stream: PortStream) -> None:
         await stream.send_all(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")

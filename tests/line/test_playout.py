@@ -347,3 +347,40 @@ def test_a_line_that_is_lost_takes_its_buffer_with_it() -> None:
     playout.cut_off(0.3)
 
     assert (playout.heard_bytes, playout.waiting_bytes, playout.advance(5.0)) == (4800, 0, [])
+
+
+def test_the_next_echo_is_known_when_its_mark_comes() -> None:
+    playout = Playout(LINE)
+    for _ in range(3):
+        playout.media(tone(0.2), 1.0)
+    playout.mark("end", 1.0)
+    playout.media(tone(0.2), 1.0)
+
+    assert (round(playout.next_echo_at(), 6), marks(playout, 1.6)) == (1.6, [("end", 1.6)])
+
+
+def test_a_clear_brings_the_next_echo_forward() -> None:
+    playout = Playout(LINE)
+    for _ in range(3):
+        playout.media(tone(0.2), 1.0)
+    playout.mark("end", 1.0)
+    playout.clear(1.1)
+
+    assert playout.next_echo_at() == 1.1
+
+
+def test_without_a_mark_no_echo_is_due() -> None:
+    playout = Playout(LINE)
+    playout.media(tone(0.2), 1.0)
+
+    assert playout.next_echo_at() == math.inf
+
+
+def test_keeping_up_lets_the_line_hear_and_leaves_what_happened_to_be_told() -> None:
+    playout = Playout(LINE)
+    playout.media(tone(0.2), 1.0)
+    playout.mark("end", 1.0)
+    playout.keep_up(3.0)
+
+    assert (playout.heard_bytes, round(playout.next_echo_at(), 6)) == (len(tone(0.2)), 1.2)
+    assert [type(fact) for fact in playout.advance(3.0)] == [Played, MarkDue]

@@ -272,3 +272,33 @@ async def test_a_ping_to_a_server_that_is_gone_says_so(autojump_clock: MockClock
 
         with pytest.raises(CallEnded):
             await phone.ping()
+
+
+async def test_audio_that_nobody_waits_for_wakes_nobody(autojump_clock: MockClock) -> None:
+    class Turns(trio.abc.Instrument):
+        count = 0
+
+        def before_task_step(self, task: trio.lowlevel.Task) -> None:
+            self.count += task.name.endswith("Telephone.talk")
+
+    async with ringing(profile=QUIET) as (phone, bot):
+        await bot.send(*(bot.say.media(bytes(3_200)) for _ in range(10)), bot.say.mark("end"))
+        await wait_all_tasks_blocked()
+        trio.lowlevel.add_instrument(turns := Turns())
+        await phone.wait(5.0)
+        trio.lowlevel.remove_instrument(turns)
+
+    assert (turns.count, bot.got(Mark)[-1].name, phone.bytes_heard) == (1, "end", 32_000)
+
+
+async def test_who_waits_for_a_change_hears_of_each_message_that_was_played(autojump_clock: MockClock) -> None:
+    async with ringing(profile=QUIET) as (phone, bot):
+        await bot.send(*(bot.say.media(bytes(3_200)) for _ in range(3)))
+        await wait_all_tasks_blocked()
+        began, moments = phone.now, []
+        with trio.move_on_after(5.0):
+            while True:
+                await phone.changed()
+                moments.append(round(phone.now - began, 3))
+
+    assert moments == [0.2, 0.4, 0.6]

@@ -185,3 +185,28 @@ def test_the_table_shows_the_counts_of_every_rule() -> None:
 
     assert len(table) == 1 + len(SERVER)
     assert table[3].split() == ["R17", "hard", "1", "1", *SERVER[2].sentence.split()]
+
+
+def test_a_log_that_has_grown_is_read_anew() -> None:
+    log = WireLog([Entry(0.0, IN, START)])
+    before = (log.has(Closed), log.end(), len(log.connections()))
+    log.arrived(1.0, Closed())
+    log.sent(1.0, Closed(), conn=2)
+
+    assert (before, log.has(Closed), log.end(), len(log.connections())) == (
+        (False, None, 1),
+        True,
+        (1, Entry(1.0, IN, Closed())),
+        2,
+    )
+
+
+def test_what_was_found_once_in_a_log_is_not_looked_for_again() -> None:
+    asked = list[WireLog]()
+    log = WireLog([Entry(0.0, IN, START)])
+
+    def count(log: WireLog) -> int:
+        asked.append(log)
+        return len(log.entries)
+
+    assert ([log.once("entries", count) for _ in range(3)], len(asked)) == ([1, 1, 1], 1)

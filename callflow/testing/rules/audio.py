@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator
 
 from attrs import define, field
@@ -24,7 +25,7 @@ def whole_blocks(log: WireLog, limits: Limits) -> Iterator[Case]:
 def large_enough(log: WireLog, limits: Limits) -> Iterator[Case]:
     """Every outbound payload except an utterance's last is at least 3,200 bytes."""
     before: tuple[float, int] | None = None
-    for entry in log.entries:
+    for entry in log.of(Media, Mark, Clear, Stop, Closed):
         match entry:
             case Entry(at=at, side=Side.OUT, what=Media(payload=payload)):
                 if before is not None:
@@ -63,7 +64,7 @@ class _Utterance:
     """What was queued under one name, and how far it went out."""
 
     name: str
-    audio: bytes
+    audio: bytearray
     sent: int = 0
     taken_back: bool = False
     cleared: bool = False
@@ -75,8 +76,9 @@ class _Utterance:
         return max(0, len(self.audio) - self.sent)
 
     def goes_on_with(self, payload: bytes, line: AudioFormat) -> bool:
-        piece = self.audio[self.sent : self.sent + len(payload)]
-        return payload in (piece, pad(piece, line))
+        if not payload or self.audio.startswith(payload, self.sent):
+            return True
+        return self.left < len(payload) and payload == pad(bytes(self.audio[self.sent :]), line)
 
     def find(self, payload: bytes, line: AudioFormat) -> int:
         return (self.audio + line.silence(BLOCK - 1)).find(payload, self.sent)
@@ -96,7 +98,7 @@ class _Playout:
         if last is not None and last.name == fact.utterance:  # also what goes on that was taken back
             last.audio += fact.audio
         else:
-            self.utterances.append(_Utterance(fact.utterance, fact.audio))
+            self.utterances.append(_Utterance(fact.utterance, bytearray(fact.audio)))
 
     def interrupt(self) -> None:
         self.owed += 1
@@ -114,8 +116,7 @@ class _Playout:
     def take(self, payload: bytes) -> tuple[_Utterance | None, str]:
         """Say whose next bytes these are, and what is wrong with the order."""
         live = [utterance for utterance in self.utterances if not utterance.cleared]
-        old = [utterance for utterance in self.utterances if utterance.cleared]
-        for utterance in (*live, *old):
+        for utterance in (*live, *(old for old in self.utterances if old.cleared)):
             if utterance.goes_on_with(payload, self.line):
                 utterance.sent += len(payload)
                 return utterance, self._passed_over(utterance)
@@ -130,83 +131,94 @@ class _Playout:
     def _passed_over(self, reached: _Utterance) -> str:
         """Give up what should have gone out before *reached*. What was taken back is a matter of R23, on both sides."""
         words = ""
-        for utterance in self.utterances[: self.utterances.index(reached)]:
+        for utterance in itertools.takewhile(lambda each: each is not reached, self.utterances):
             if utterance.left and not utterance.taken_back and not reached.cleared:
                 words = f"{utterance.left} bytes of utterance {utterance.name!r} never went out"
                 utterance.sent, utterance.marked = len(utterance.audio), True
         return words
 
+    @property
+    def unmarked(self) -> list[_Utterance]:
+        """Those whose mark is still to come."""
+        return [utterance for utterance in self.utterances if not utterance.marked and not utterance.taken_back]
+
 
 @define
-class _Step:
-    """One entry, and for a payload whose bytes it carries."""
+class _Judged:
+    """What three rules say of one log: the walk beside which its playout goes is made once for them."""
 
-    entry: Entry
-    playout: _Playout
-    utterance: _Utterance | None = None
-    words: str = ""
+    bytes: list[Case] = field(factory=list)
+    marks: list[Case] = field(factory=list)
+    clears: list[Case] = field(factory=list)
+    owed: int = 0
+    due: bool = False
+    """Whether an interrupt waits for its clear."""
 
+    @classmethod
+    def of(cls, log: WireLog) -> _Judged:
+        judged, playout = cls(), _Playout(log.line)
+        for entry in log.of(Queued, Interrupted, Clear, Media, Mark):
+            judged.read(entry, playout)
+        if judged.due and log.end() is None:
+            judged.clears.append(Case(log.entries[-1].at, "no clear was sent"))
+        return judged
 
-def _steps(log: WireLog) -> Iterator[_Step]:
-    """Walk through a log with the playout beside it."""
-    playout = _Playout(log.line)
-    for entry in log.entries:
-        step = _Step(entry, playout)
+    def read(self, entry: Entry, playout: _Playout) -> None:
         match entry:
             case Entry(what=Queued() as fact):
                 playout.queue(fact)
             case Entry(what=Interrupted()):
                 playout.interrupt()
-            case Entry(side=Side.OUT, what=Clear()):
+                self.owed, self.due = self.owed + 1, True
+            case Entry(at=at, side=Side.OUT, what=Clear()):
                 playout.clear()
-            case Entry(side=Side.OUT, what=Media(payload=payload)):
-                step.utterance, step.words = playout.take(payload)
-        yield step
+                self._judge_clear(at)
+            case Entry(at=at, side=Side.OUT, what=Media(payload=payload)):
+                utterance, words = playout.take(payload)
+                self.bytes.append(Case(at, words))
+                self._judge_audio(at, utterance, playout)
+            case Entry(at=at, side=Side.OUT, what=Mark()):
+                self._judge_mark(at, playout)
+
+    def _judge_clear(self, at: float) -> None:
+        self.clears.append(Case(at, "" if self.owed else "a clear, and nothing was interrupted"))
+        self.owed, self.due = max(0, self.owed - 1), False
+
+    def _judge_audio(self, at: float, whose: _Utterance | None, playout: _Playout) -> None:
+        if whose is None:
+            return
+        if whose.cleared:
+            self.clears.append(Case(at, f"audio of {whose.name!r}, which was taken back"))
+        elif self.due and not whose.taken_back:
+            self.clears.append(Case(at, f"audio of {whose.name!r} before the clear"))
+        if not whose.marked and not whose.taken_back:
+            for earlier in itertools.takewhile(lambda each: each is not whose, playout.unmarked):
+                earlier.marked = True
+                self.marks.append(Case(at, f"audio of {whose.name!r} before the mark of {earlier.name!r}"))
+
+    def _judge_mark(self, at: float, playout: _Playout) -> None:
+        first = next(iter(playout.unmarked), None)
+        if first is not None:
+            first.marked = True
+            words = f"{first.left} bytes of {first.name!r} before its end" if first.left else ""
+            self.marks.append(Case(at, words))
 
 
 @rule("R19", reads="Queued, Interrupted, media and clears sent")
 def every_byte_in_order(log: WireLog, limits: Limits) -> Iterator[Case]:
     """Bytes of one utterance go out in order, none lost, none doubled, padded with less than a block of silence."""
-    if not log.has(Queued):
-        return
-    for step in _steps(log):
-        if step.entry.side is Side.OUT and isinstance(step.entry.what, Media):
-            yield Case(step.entry.at, step.words)
+    if log.has(Queued):
+        yield from log.once(_Judged, _Judged.of).bytes
 
 
 @rule("R21", reads="Queued, Interrupted, media, marks and clears sent")
 def mark_behind_its_audio(log: WireLog, limits: Limits) -> Iterator[Case]:
     """A mark goes out after the last chunk it covers and before any later audio."""
-    for step in _steps(log):
-        if step.entry.side is not Side.OUT:
-            continue
-        unmarked = [u for u in step.playout.utterances if not u.marked and not u.taken_back]
-        if isinstance(step.entry.what, Mark) and unmarked:
-            first = unmarked[0]
-            first.marked = True
-            yield Case(step.entry.at, f"{first.left} bytes of {first.name!r} before its end" if first.left else "")
-        elif isinstance(step.entry.what, Media) and step.utterance in unmarked:
-            for earlier in unmarked[: unmarked.index(step.utterance)]:
-                earlier.marked = True
-                yield Case(step.entry.at, f"audio of {step.utterance.name!r} before the mark of {earlier.name!r}")
+    yield from log.once(_Judged, _Judged.of).marks
 
 
 @rule("R23", reads="Interrupted, clears and media sent; Queued for whose bytes those are")
 def one_clear_and_nothing_old(log: WireLog, limits: Limits) -> Iterator[Case]:
     """After an interrupt one clear is sent, and no byte produced before the interrupt follows it."""
-    if not log.has(Interrupted):
-        return
-    owed, due = 0, False
-    for step in _steps(log):
-        entry, whose = step.entry, step.utterance
-        if isinstance(entry.what, Interrupted):
-            owed, due = owed + 1, True
-        elif entry.side is Side.OUT and isinstance(entry.what, Clear):
-            yield Case(entry.at, "" if owed else "a clear, and nothing was interrupted")
-            owed, due = max(0, owed - 1), False
-        elif whose is not None and whose.cleared:
-            yield Case(entry.at, f"audio of {whose.name!r}, which was taken back")
-        elif whose is not None and due and not whose.taken_back:
-            yield Case(entry.at, f"audio of {whose.name!r} before the clear")
-    if due and log.end() is None:
-        yield Case(log.entries[-1].at, "no clear was sent")
+    if log.has(Interrupted):
+        yield from log.once(_Judged, _Judged.of).clears

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Iterator, Mapping
 
 from callflow.session.inputs import (
@@ -38,19 +39,19 @@ from callflow.wire.messages import Start, Stop
 @rule("R35", reads="starts of one call_sid on several connections, Started, Resumed, Over, closes", whole=True)
 def calls_told_apart(log: WireLog, limits: Limits) -> Iterator[Case]:
     """Two connections with one call_sid are two calls, unless the older is gone or silent: then the call goes on."""
-    for place, entry in enumerate(log.entries):
-        if entry.side is Side.IN and isinstance(entry.what, Start):
-            older = _older(log, place, entry.what)
+    for place, start in log.starts():
+        if older := _older(log, place, start):
+            entry = log.entries[place]
             words = [_wrong_meeting(log, place, conn) for conn in older]
             goes_on = any(isinstance(e.what, Resumed) for _, e in _from(log, place, entry.conn))
-            if words:  # a call that goes on does so for one of them, and none may be disturbed by a new one
-                yield Case(entry.at, min(words, key=len) if goes_on else max(words, key=len))
+            # a call that goes on does so for one of them, and none may be disturbed by a new one
+            yield Case(entry.at, min(words, key=len) if goes_on else max(words, key=len))
 
 
 def _older(log: WireLog, place: int, start: Start) -> list[int]:
     """Find the connections before that have had a start of the same call."""
     conn = log.entries[place].conn
-    starts = [e for e in log.entries[:place] if isinstance(e.what, Start) and e.what.call_sid == start.call_sid]
+    starts = [log.entries[n] for n, before in log.starts() if n < place and before.call_sid == start.call_sid]
     return list(dict.fromkeys(e.conn for e in starts if e.conn != conn))
 
 
@@ -58,11 +59,11 @@ def _wrong_meeting(log: WireLog, place: int, older: int) -> str:
     """Say what is wrong with how a second connection of a call was taken."""
     conn = log.entries[place].conn
     fate = next((n for n, e in _from(log, place, conn) if isinstance(e.what, Started | Resumed)), None)
-    end = next((n for n, e in enumerate(log.entries) if e.conn == older and isinstance(e.what, Closed | Stop)), None)
+    end = next((n for n in log.places(Closed, Stop) if log.entries[n].conn == older), None)
     restarted = end is not None and end > place and log.entries[end].what == Closed(code=RESTART, clean=True)
-    over = next((n for n, e in enumerate(log.entries) if e.conn == older and isinstance(e.what, Over)), None)
+    over = next((n for n in log.places(Over) if log.entries[n].conn == older), None)
     if fate is None or isinstance(log.entries[fate].what, Started):
-        goes_on = any(isinstance(e.what, Resumed) for e in log.entries[place:])  # there, or where a third one came
+        goes_on = any(n >= place for n in log.places(Resumed))  # there, or where a third one came
         disturbed = restarted and over is None and not goes_on
         return "the older link was closed, and its call did not go on" if disturbed else ""
     if over is not None and over < fate:
@@ -80,7 +81,8 @@ def _wrong_meeting(log: WireLog, place: int, older: int) -> str:
 
 
 def _from(log: WireLog, place: int, conn: int) -> Iterator[tuple[int, Entry]]:
-    return ((n, e) for n, e in enumerate(log.entries) if n > place and e.conn == conn)
+    here = log.once(("places", conn), lambda log: [n for n, e in enumerate(log.entries) if e.conn == conn])
+    return ((n, log.entries[n]) for n in here[bisect_right(here, place) :])
 
 
 # The connection.
@@ -138,6 +140,8 @@ def answered_first(log: WireLog, limits: Limits) -> Iterator[Case]:
 @rule("R40", reads="pings that arrive, pongs sent, the end")
 def pings_are_answered(log: WireLog, limits: Limits) -> Iterator[Case]:
     """A ping is answered by a pong with its content at any time, also while audio is sent."""
+    if not log.has(Ping):
+        return
     waiting = list[tuple[float, Ping]]()
     allowed = limits.notice + log.crossing + ROUNDING
     end = log.end()
@@ -166,7 +170,7 @@ def pings_are_answered(log: WireLog, limits: Limits) -> Iterator[Case]:
 @rule("R38", reads="Exchange", whole=True)
 def applets_are_answered(log: WireLog, limits: Limits) -> Iterator[Case]:
     """A Passthru, a stream URL and a status callback are answered in time, whatever the application does."""
-    for entry in log.entries:
+    for entry in log.of(Exchange):
         if isinstance(entry.what, Exchange):
             yield Case(entry.at, _wrong_answer(entry.what, limits))
 
@@ -184,7 +188,7 @@ def _wrong_answer(asked: Exchange, limits: Limits) -> str:
 def repeats_once(log: WireLog, limits: Limits) -> Iterator[Case]:
     """A repeated Passthru or status callback reaches the application once, or is flagged, unless it failed there."""
     answered, reached = set[Request](), set[Request]()
-    for entry in log.entries:
+    for entry in log.of(Exchange, Reached):
         match entry.what:
             case Exchange(request=request, failed=failed):
                 if request in answered:

@@ -26,7 +26,7 @@ def one_end_of_each_wait(log: WireLog, limits: Limits) -> Iterator[Case]:
     if not log.has(Started, Resumed):
         return
     sent, echoed, ended = list[tuple[str, float]](), set[str](), Counter[str]()
-    for entry in log.entries:
+    for entry in log.of(Mark, MarkDone):
         match entry:
             case Entry(at=at, side=Side.OUT, what=Mark(name=name)):
                 sent.append((name, at))
@@ -50,19 +50,20 @@ def end_is_noticed(log: WireLog, limits: Limits) -> Iterator[Case]:
     end = log.end()
     if end is None or end[1].side is not Side.IN:
         return
-    for place, entry in enumerate(log.entries):
-        if isinstance(entry.what, Over | Detached):
-            late = entry.at - end[1].at
-            if place > end[0]:
-                slow = late > limits.notice + log.crossing + ROUNDING
-                yield Case(entry.at, f"{name_of(end[1].what)} was noticed after {late:.3f} s" if slow else "")
-            return
+    for place in log.places(Over, Detached)[:1]:
+        entry = log.entries[place]
+        late = entry.at - end[1].at
+        if place > end[0]:
+            slow = late > limits.notice + log.crossing + ROUNDING
+            yield Case(entry.at, f"{name_of(end[1].what)} was noticed after {late:.3f} s" if slow else "")
 
 
 @rule("R29", reads="Started, Over, stop, closes")
 def one_report_of_the_end(log: WireLog, limits: Limits) -> Iterator[Case]:
     """The end of a stream is reported to the application exactly once, with the first cause winning."""
-    reports = [(n, e.at, e.what.cause) for n, e in enumerate(log.entries) if isinstance(e.what, Over)]
+    reports = [
+        (place, at, over.cause) for place, (at, over) in zip(log.places(Over), log.each(Side.APP, Over), strict=True)
+    ]
     end = log.end()
     for _, at, _ in reports[1:]:
         yield Case(at, "the end was reported again")
@@ -116,6 +117,6 @@ def nothing_left(log: WireLog, limits: Limits) -> Iterator[Case]:
 def _end_of_tasks(log: WireLog) -> float | None:
     """Find the moment from which tasks have to end; None where the log does not say so."""
     if log.has(Detached):  # the call outlives its link
-        return next((entry.at for entry in log.entries if isinstance(entry.what, Over)), None)
+        return next((entry.at for entry in log.of(Over)), None)
     end = log.end()
     return None if end is None else end[1].at

@@ -7,6 +7,7 @@ What a far end does behind its own ``stop`` is a matter of R11 alone.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import get_args
 
 from callflow.testing.rules.rule import ROUNDING, Case, Kind, Limits, rule
 from callflow.testing.wirelog import Closed, Entry, Malformed, OneWay, Side, WireLog, name_of
@@ -129,7 +130,7 @@ def whole_samples(log: WireLog, limits: Limits) -> Iterator[Case]:
 def echoes_of_what_was_sent(log: WireLog, limits: Limits) -> Iterator[Case]:
     """A mark that arrives has a name that the server sent before on this connection."""
     sent = set[str]()
-    for entry in _both_ways(log):
+    for entry in _both_ways(log, Mark):
         match entry:
             case Entry(side=Side.OUT, what=Mark(name=name)):
                 sent.add(name)
@@ -143,7 +144,7 @@ def echoes_of_what_was_sent(log: WireLog, limits: Limits) -> Iterator[Case]:
 def echoes_in_order(log: WireLog, limits: Limits) -> Iterator[Case]:
     """Echoes of marks come in the order in which the marks were sent, each at most once."""
     sent, reached = list[str](), -1
-    for entry in _both_ways(log):
+    for entry in _both_ways(log, Mark):
         match entry:
             case Entry(side=Side.OUT, what=Mark(name=name)):
                 sent.append(name)
@@ -162,7 +163,7 @@ def echoes_after_the_audio(log: WireLog, limits: Limits) -> Iterator[Case]:
     """An echo does not come before the audio ahead of its mark could have been played, unless a clear came between."""
     line, plays_until = log.line, 0.0
     due = dict[str, float]()
-    for entry in _both_ways(log):
+    for entry in _both_ways(log, Media, Mark, Clear):
         match entry:
             case Entry(at=at, side=Side.OUT, what=Media(payload=payload)):
                 plays_until = max(plays_until, at) + line.seconds(len(payload))
@@ -197,10 +198,10 @@ def silent_after_stop(log: WireLog, limits: Limits) -> Iterator[Case]:
 def an_end_is_an_end(log: WireLog, limits: Limits) -> Iterator[Case]:
     """The connection may end at any moment, in any way; when it has ended nothing more comes on it."""
     ended = False
-    for entry in log.entries:
-        if entry.side is Side.IN and ended:
+    for entry in log.arriving():
+        if ended:
             yield Case(entry.at, f"{name_of(entry.what)} after the end of the connection")
-        elif entry.side is Side.IN and isinstance(entry.what, Closed):
+        elif isinstance(entry.what, Closed):
             ended = True
             yield Case(entry.at)
 
@@ -220,17 +221,18 @@ def nothing_to_answer_one_way(log: WireLog, limits: Limits) -> Iterator[Case]:
 def gone_after_stop(log: WireLog, limits: Limits) -> Iterator[Case]:
     """After stop the connection ends within about one second."""
     stopped = next((at for at, _ in log.each(Side.IN, Stop)), None)
-    closed = next((entry.at for entry in log.entries if isinstance(entry.what, Closed)), None)
+    closed = next((entry.at for entry in log.of(Closed)), None)
     if stopped is not None and closed is not None and closed >= stopped:
         late = closed - stopped
         yield Case(closed, f"the connection ended {late:.3f} s after stop" if late > limits.linger + ROUNDING else "")
 
 
-def _messages(log: WireLog) -> Iterator[Entry]:
+_MESSAGES = frozenset((*get_args(Message), Malformed))
+
+
+def _messages(log: WireLog) -> list[Entry]:
     """Give what Exotel said, without the life of the connection."""
-    for entry in log.entries:
-        if entry.side is Side.IN and isinstance(entry.what, Message | Malformed):
-            yield entry
+    return log.once("messages", lambda log: [entry for entry in log.arriving() if type(entry.what) in _MESSAGES])
 
 
 def _until_stop(log: WireLog) -> Iterator[Entry]:
@@ -240,7 +242,7 @@ def _until_stop(log: WireLog) -> Iterator[Entry]:
             return
 
 
-def _both_ways(log: WireLog) -> Iterator[Entry]:
-    """Give what passed until ``stop`` or a close."""
+def _both_ways(log: WireLog, *kinds: type) -> Iterator[Entry]:
+    """Give what passed of these kinds until ``stop`` or a close."""
     end = log.end()
-    return iter(log.entries[: None if end is None else end[0]])
+    return (log.entries[place] for place in log.places(*kinds) if end is None or place < end[0])

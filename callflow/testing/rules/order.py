@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import deque
 from collections.abc import Iterator, Sequence
+from typing import cast
 
 from callflow.session.inputs import Audio, Frame, Pressed, Resumed, SendClear, SendMark, SendMedia, Started
 from callflow.testing.rules.rule import Case, Limits, rule
@@ -22,7 +23,7 @@ from callflow.testing.wirelog import (
     WireLog,
     name_of,
 )
-from callflow.wire.messages import Clear, Connected, Dtmf, Mark, Media, Outbound, Start, Unknown
+from callflow.wire.messages import Clear, Dtmf, Mark, Media, Outbound, Start, Stop, Unknown
 
 RUBBISH_IN_A_ROW = 50
 """Malformed messages after which a server may close (exotel.md §21)."""
@@ -69,7 +70,7 @@ def silent_after_the_end(log: WireLog, limits: Limits) -> Iterator[Case]:
 @rule("R26", reads="all that is sent; SendMedia, SendMark and SendClear for the order")
 def whole_and_in_order(log: WireLog, limits: Limits) -> Iterator[Case]:
     """Messages are whole, and their order on the wire is that in which they were submitted."""
-    frames = [e.what for e in log.entries if isinstance(e.what, SendMedia | SendMark | SendClear)]
+    frames = deque(cast("Frame", entry.what) for entry in log.of(SendMedia, SendMark, SendClear))
     judged = bool(frames)
     for _, entry in log.outgoing():
         match entry.what:
@@ -107,6 +108,8 @@ def silent_one_way(log: WireLog, limits: Limits) -> Iterator[Case]:
 @rule("R31", reads="malformed and unknown messages, our close")
 def rubbish_is_survived(log: WireLog, limits: Limits) -> Iterator[Case]:
     """Malformed messages and unknown events never end the session by themselves, unless 50 come in a row."""
+    if not log.has(Malformed, Unknown):
+        return
     row, odd = 0, False
     for entry in log.entries:
         match entry:
@@ -162,9 +165,10 @@ def _came(log: WireLog) -> Iterator[Entry]:
     """Give the numbered messages of the stream from its start to its end."""
     starts, end = log.starts(), log.end()
     for first, start in starts[:1]:
-        for entry in log.entries[first : None if end is None else end[0]]:
-            numbered = not isinstance(entry.what, Connected | Malformed | Unknown | Life)
-            if entry.side is Side.IN and numbered and getattr(entry.what, "stream_sid", "") in ("", start.stream_sid):
+        for place in log.places(Start, Media, Dtmf, Mark, Clear, Stop):
+            entry = log.entries[place]
+            in_stream = first <= place and (end is None or place < end[0])
+            if in_stream and entry.side is Side.IN and getattr(entry.what, "stream_sid", "") in ("", start.stream_sid):
                 yield entry
 
 
@@ -176,15 +180,17 @@ def _in_order(some: Sequence[Media], whole: Sequence[Media]) -> bool:
 @rule("R34", reads="counters of what is sent")
 def numbered_without_gaps(log: WireLog, limits: Limits) -> Iterator[Case]:
     """If sent, sequence_number and chunk start at 1 and grow by 1, and timestamp never decreases."""
-    last, latest = Counter[str](), 0.0
+    last, latest = {"sequence_number": 0, "chunk": 0}, 0.0
     for _, entry in log.outgoing():
-        numbers = {name: getattr(entry.what, name, None) for name in ("sequence_number", "chunk")}
-        sent = {name: number for name, number in numbers.items() if number is not None}
-        wrong = [f"{name} {number} after {last[name]}" for name, number in sent.items() if number != last[name] + 1]
+        wrong, counts = list[str](), False
+        for name, before in last.items():
+            if (number := getattr(entry.what, name, None)) is not None:
+                counts, last[name] = True, number
+                if number != before + 1:
+                    wrong.append(f"{name} {number} after {before}")
         at = getattr(entry.what, "timestamp", None)
         if at is not None and at < latest:
             wrong.append(f"timestamp {at:.3f} s after {latest:.3f} s")
-        last.update({name: number - last[name] for name, number in sent.items()})
         latest = latest if at is None else at
-        if sent or at is not None:
+        if counts or at is not None:
             yield Case(entry.at, ", ".join(wrong))

@@ -6,7 +6,7 @@ import enum
 import inspect
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from attrs import Factory, field, frozen
 
@@ -45,8 +45,7 @@ class Kind(enum.Enum):
     """Holds in documents; who is at the other end has to survive its breach."""
 
 
-@frozen
-class Case:
+class Case(NamedTuple):
     """One time that a rule could have been broken."""
 
     at: float
