@@ -217,8 +217,11 @@ class Writer:
                 with trio.CancelScope() as self._flushing:
                     await self._link.flush(self._timing.write)
             due = self.pump()  # if the link is blocked by it, that woke us already
-            with trio.move_on_at(float("inf") if due is None else due):
+            if due is None:  # a scope costs as much as the rest of a wait
                 await self._work.wait()
+            else:
+                with trio.move_on_at(due):
+                    await self._work.wait()
             self._work = trio.Event()
 
     def _wake(self) -> None:

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import os
 import traceback
+import zlib
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, ClassVar
 
-from attrs import define, evolve, field
+from attrs import define, evolve, field, frozen
 from hypothesis import note
 from hypothesis.errors import HypothesisException
-from hypothesis.stateful import RuleBasedStateMachine
+from hypothesis.stateful import RULE_MARKER, RuleBasedStateMachine
 
 from callflow.line.script import render
 from callflow.line.steps import CALLER, Header, Script, Service, ServiceWay, Step
@@ -23,7 +25,7 @@ from callflow.testing.lawbook import Bound, Evidence, LawBroken, Lawful, breach
 from callflow.testing.outside import TURN, VIRTUAL, unsettled
 from callflow.testing.raised import told
 from callflow.testing.reading import FlowReading
-from callflow.testing.rehearsal import Cast, Rehearsal
+from callflow.testing.rehearsal import Cast, Rehearsal, collect_now_and_then
 from callflow.testing.seen import Seen, checks_of
 from callflow.testing.stepper import NeverSettles, WorksInThread
 
@@ -43,6 +45,27 @@ class RunSoFar:
     """By service, how it behaved when the flow asked it; without those that were never asked."""
     begins: Callable[[], None] = lambda: None
     """Called before each example; what it raises ends the run."""
+    varies: bool = True
+    """Whether examples that begin alike may differ. Not where a precondition decides by them what can be drawn."""
+    _begun: Counter[tuple[int, ...]] = field(factory=Counter)
+    """By what was drawn for their beginning, how many examples there were."""
+
+    def order_of(self, drawn: tuple[int, ...]) -> int:
+        """Give the task order of an example by what was drawn for its beginning; 0 for the simplest.
+
+        Hypothesis makes most examples by altering the middle of others. Those that begin alike have different orders
+        all the same, until something was found: what is played again then is what was played before.
+        """
+        if self.varies and self.failure is None:
+            if not any(drawn):
+                self._begun.clear()  # every run begins with the simplest example
+            self._begun[drawn] += 1
+        mixed = zlib.crc32(repr((drawn, self._begun[drawn])).encode())
+        return mixed % ORDERS if any(drawn) else 0
+
+
+ORDERS = 2**20
+"""So many task orders are told apart."""
 
 
 class NeverTrue(RunFailed):
@@ -70,7 +93,9 @@ class Example(RuleBasedStateMachine):
         """Forget what was reached and found so far."""
         if os.environ.get("HYPOTHESIS_NO_PLUGINS"):
             raise RuntimeError("HYPOTHESIS_NO_PLUGINS keeps Trio from being repeatable; unset it")
-        cls.so_far = RunSoFar(Coverage(cls.cast.flow))
+        rules = (getattr(member, RULE_MARKER, None) for base in cls.__mro__ for member in vars(base).values())
+        varies = not any(rule.preconditions for rule in rules if rule is not None)
+        cls.so_far = RunSoFar(Coverage(cls.cast.flow), varies=varies)
 
     def start(self, header: Header, *, asks: bool = True, before: Sequence[Service] = ()) -> None:
         """Begin an example under chosen circumstances.
@@ -87,7 +112,7 @@ class Example(RuleBasedStateMachine):
     def teardown(self) -> None:
         """End the calls and judge them; close the stage whatever happened."""
         if self.rehearsal is not None:
-            note(render(self.script()))
+            note(_Told(self))
             self._finish()
 
     def _finish(self) -> None:
@@ -96,6 +121,7 @@ class Example(RuleBasedStateMachine):
                 self._guarded(self._judge)
         finally:
             self.played.close()
+            collect_now_and_then(self.so_far.coverage.examples)
 
     @contextmanager
     def playing(self, header: Header, *, asks: bool = True, before: Sequence[Service] = ()) -> Iterator[None]:
@@ -275,6 +301,16 @@ def _law_of(broken: Exception) -> Lawful | None:
     if isinstance(broken, NeverSettles):
         return unsettled(VIRTUAL if isinstance(broken, WorksInThread) else TURN)
     return None
+
+
+@frozen
+class _Told:
+    """A script that is written when somebody wants to read it, which is of the last example alone."""
+
+    example: Example
+
+    def __repr__(self) -> str:
+        return render(self.example.script())
 
 
 def _raise_first(broken: list[LawBroken]) -> None:

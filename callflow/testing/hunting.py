@@ -23,6 +23,7 @@ from callflow.testing.keeping import keep
 from callflow.testing.lawbook import LawBroken
 from callflow.testing.outside import TURN
 from callflow.testing.pilot import Flight, before_takeoff, flights_to, fly, untaken, variations
+from callflow.testing.rehearsal import rare_collection
 from callflow.testing.shrinking import shrink
 from callflow.testing.stepper import NeverSettles
 
@@ -69,16 +70,21 @@ def hunt(machine: type[Example], settings: make_settings | None = None) -> None:
         ThinCoverage: Too few of the flow's edges were taken.
     """
     machine.begin_run()
+    with rare_collection():
+        _search(machine, settings or usual_settings())
+    machine.check_run()
+
+
+def _search(machine: type[Example], settings: make_settings) -> None:
     try:
         explore(machine)
-        run_state_machine_as_test(machine, settings=settings or usual_settings())
+        run_state_machine_as_test(machine, settings=settings)
     except BREAKS as broken:
         raise CallFailed(shorten(machine, broken)) from None
     except Flaky:
         if machine.so_far.failure is None:
             raise
         raise CallFailed(unsteady(machine.so_far.failure)) from None
-    machine.check_run()
 
 
 def make_test_case(machine: type[Example]) -> type[unittest.TestCase]:

@@ -52,6 +52,31 @@ def no_collection() -> Iterator[None]:
             gc.enable()
 
 
+COLLECT_EVERY = 10
+"""Examples of a run."""
+
+
+@contextmanager
+def rare_collection() -> Iterator[None]:
+    """Look for cyclic garbage between examples alone, and not in what was there before: for a run of many of them."""
+    was_on = gc.isenabled()
+    gc.collect()
+    gc.freeze()
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.unfreeze()
+        if was_on:
+            gc.enable()
+
+
+def collect_now_and_then(examples: int) -> None:
+    """Collect garbage after every few examples of a run; elsewhere Python does it by itself."""
+    if not gc.isenabled() and examples % COLLECT_EVERY == 0:
+        gc.collect()
+
+
 @frozen(kw_only=True)
 class Cast:
     """What is on the stage: the flow, and what stands in for the world behind it."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Generic, Literal, TypeVar
 
@@ -164,6 +165,7 @@ def _marked(check: Check, when: str) -> Check:
     return check
 
 
+@functools.cache  # asked after every step
 def checks_of(machine: type, when: str) -> tuple[str, ...]:
     """List the methods of a class that are checked at a time, those of bases first."""
     members = {name: value for base in reversed(machine.__mro__) for name, value in vars(base).items()}
