@@ -17,6 +17,7 @@ PLUGIN = "callflow.testing.plugin"
 
 SCHEDULES = "--callflow-schedules"
 COVERAGE = "--callflow-coverage"
+LAWS = "--callflow-laws"
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -36,11 +37,16 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         action="store_true",
         help="say of each CallMachine what its run has reached of the flow, and which edges it never took",
     )
+    group.addoption(
+        LAWS,
+        action="store_true",
+        help="say of each CallMachine how often each law could have been broken in its run, and which do not bind it",
+    )
 
 
 def pytest_configure(config: pytest.Config) -> None:
     """Load the plugin where an option asks for it."""
-    if config.getoption(SCHEDULES) or config.getoption(COVERAGE):
+    if any(map(config.getoption, (SCHEDULES, COVERAGE, LAWS))):
         _plugin(config)
 
 

@@ -23,6 +23,7 @@ class Place(enum.Enum):
     ECHO = "what becomes of the next echo of a mark"
     END = "how the call ends"
     APPLET = "the Passthru before the stream"
+    BESIDE = "beside the stream: what proxies and strangers do"
 
 
 class Oddity(enum.Enum):
@@ -67,6 +68,13 @@ class Oddity(enum.Enum):
     PASSTHRU_AGAIN = "passthru-again"
     PASSTHRU_NEVER = "passthru-never"
 
+    PING = "ping"
+    HANDSHAKE_WITHOUT_KEY = "handshake-without-key"
+    HANDSHAKE_OF_OLD = "handshake-of-old"
+    HANDSHAKE_BY_POST = "handshake-by-post"
+    HANDSHAKE_ELSEWHERE = "handshake-elsewhere"
+    NO_HANDSHAKE = "no-handshake"
+
     @property
     def place(self) -> Place:
         return _PLACES.get(self, Place.STREAM)
@@ -74,7 +82,7 @@ class Oddity(enum.Enum):
     @property
     def keeps_the_rules(self) -> bool:
         """Whether it breaks none of the rules R1 to R14: whoever judges Exotel's side may go on doing so."""
-        return self in _KEEPS
+        return self in _KEEPS or self.place is Place.BESIDE
 
     @property
     def is_step(self) -> bool:
@@ -87,6 +95,8 @@ _PLACES: Mapping[Oddity, Place] = {
     **dict.fromkeys((Oddity.MARK_AGAIN, Oddity.MARKS_SWAPPED, Oddity.LATE_MARK, Oddity.LOST_MARK), Place.ECHO),
     **dict.fromkeys((Oddity.STOP_AGAIN, Oddity.NO_STOP), Place.END),
     **dict.fromkeys((Oddity.PASSTHRU_LATE, Oddity.PASSTHRU_AGAIN, Oddity.PASSTHRU_NEVER), Place.APPLET),
+    **dict.fromkeys((Oddity.PING, Oddity.HANDSHAKE_WITHOUT_KEY, Oddity.HANDSHAKE_OF_OLD), Place.BESIDE),
+    **dict.fromkeys((Oddity.HANDSHAKE_BY_POST, Oddity.HANDSHAKE_ELSEWHERE, Oddity.NO_HANDSHAKE), Place.BESIDE),
 }
 """Where each is that is no message in the middle of a stream."""
 
@@ -167,3 +177,26 @@ _MESSAGES: dict[Oddity, dict[str, object]] = {
     Oddity.ODD_BYTES: {"event": "media", "media": {"payload": base64.b64encode(bytes(321)).decode()}},
     Oddity.EMPTY_MEDIA: {"event": "media", "media": {"payload": ""}},
 }
+
+
+# Strangers.
+
+_UPGRADE = {"Upgrade": "websocket", "Connection": "Upgrade", "Sec-WebSocket-Version": "13"}
+_KEY = {"Sec-WebSocket-Key": "AAAAAAAAAAAAAAAAAAAAAA=="}
+
+_REQUESTS: dict[Oddity, tuple[str, dict[str, str]]] = {
+    Oddity.HANDSHAKE_WITHOUT_KEY: ("GET /stream", _UPGRADE),
+    Oddity.HANDSHAKE_OF_OLD: ("GET /stream", {**_UPGRADE, **_KEY, "Sec-WebSocket-Version": "8"}),
+    Oddity.HANDSHAKE_BY_POST: ("POST /stream", {**_UPGRADE, **_KEY}),
+    Oddity.HANDSHAKE_ELSEWHERE: ("GET /streams", {**_UPGRADE, **_KEY}),
+    Oddity.NO_HANDSHAKE: ("GET /stream", {}),
+}
+
+
+def request_of(oddity: Oddity) -> bytes | None:
+    """Write what a stranger asks; None for an oddity that is no stranger's."""
+    if oddity not in _REQUESTS:
+        return None
+    asked, headers = _REQUESTS[oddity]
+    lines = [f"{asked} HTTP/1.1", "Host: bot.example.com", *(f"{name}: {value}" for name, value in headers.items())]
+    return "\r\n".join([*lines, "", ""]).encode("ascii")

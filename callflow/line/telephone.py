@@ -24,10 +24,11 @@ from callflow.errors import CallEnded
 from callflow.line.applets import EndedBy, StreamRecord
 from callflow.line.dialling import Dial, Link, Upgrade, alone, connect, with_query
 from callflow.line.messages import Malformed, read
-from callflow.line.oddities import Oddity, Place, write
+from callflow.line.oddities import Oddity, Place, request_of, write
 from callflow.line.playout import SAME, MarkDue, Playout, Segment
 from callflow.line.profile import CONFORMANT, Profile
 from callflow.line.sender import Sender
+from callflow.line.strangers import knock
 from callflow.line.voice import Voice
 from callflow.wire.audio import AudioFormat
 from callflow.wire.messages import KEYS, Clear, Mark, Media, Message, Start
@@ -37,6 +38,9 @@ CLOSE_SECONDS = 5.0
 
 LINGER_SECONDS = 3.0
 """How long a line that breaks R14 stays after ``stop``."""
+
+PONG_SECONDS = 5.0
+"""Longest wait for the pong of a ping that nobody but the line wants."""
 
 _NO_CLOSE_FRAME = 1006
 
@@ -74,7 +78,13 @@ class Telephone:
     """
 
     def __init__(
-        self, link: Link, start: Start, profile: Profile, random: Random, another: Another | None = None
+        self,
+        link: Link,
+        start: Start,
+        profile: Profile,
+        random: Random,
+        another: Another | None = None,
+        dial: Dial | None = None,
     ) -> None:
         self.call_sid = start.call_sid
         self.stream_sid = start.stream_sid
@@ -100,6 +110,10 @@ class Telephone:
         """Whether the line is lost, and the call waits for ``reconnect``."""
         self.is_coming_back = False
         """Whether another connection is being opened for it."""
+        self.dial = dial
+        """Opens connections to the server; None where nobody gave it."""
+        self.strangers: list[tuple[str, str]] = []
+        """Who else asked at the server's door, and the first line of each answer."""
         self._link = link
         self._another = another
         self._start = start
@@ -225,6 +239,11 @@ class Telephone:
                 await self._hang_up(stops_again=True)
             case Oddity.NO_STOP:
                 await self._close_without_stop()
+            case Oddity.PING:
+                with trio.move_on_after(PONG_SECONDS):
+                    await self.ping()
+            case _ if (request := request_of(oddity)) is not None and self.dial is not None:
+                self.strangers.append((oddity.value, await knock(self.dial, request)))
             case _ if oddity.place is Place.STREAM:
                 await self.send_raw(write(oddity, self.stream_sid))
             case _:
@@ -565,7 +584,7 @@ async def place_call(  # noqa: PLR0913 - what a call has, all of it by keyword a
                 return link
 
             first = await connect(dial, upgrade, profile)
-            phone = Telephone(first, start, profile, source, another)
+            phone = Telephone(first, start, profile, source, another, dial)
             nursery.start_soon(phone.listen, first)
             nursery.start_soon(phone.talk)
             try:

@@ -167,8 +167,30 @@ class Deeds:
         """
         for phone in self.phones:
             await phone.hang_up()
+            await self._report(phone)
         await trio.sleep(LEFTOVERS)
         await wait_all_tasks_blocked()
+
+    @property
+    def strangers(self) -> list[tuple[str, str]]:
+        """Who else asked at the door, and what was answered."""
+        return [each for phone in self.phones for each in phone.strangers]
+
+    async def _report(self, phone: Telephone) -> None:
+        """Tell a flow that wants to know how its call ended, as Exotel does: a status callback comes twice."""
+        flow, facts, dial = self.stage.flow, self.facts, self.stage.network.dial
+        paths = ["/passthru"] * (flow.passthru is not None) + ["/status", "/status"] * (flow.status is not None)
+        for path in paths:
+            await passthru(
+                dial,
+                call_sid=phone.call_sid,
+                caller=facts.caller,
+                called=facts.called,
+                before=False,
+                stream=phone.record(),
+                method="GET" if path == "/passthru" else "POST form",
+                path=path,
+            )
 
     async def _do(self, step: Step) -> None:
         match step:

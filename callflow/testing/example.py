@@ -19,9 +19,10 @@ from callflow.line.script import render
 from callflow.line.steps import CALLER, Header, Script, Service, ServiceWay, Step
 from callflow.testing.chronicle import chronicle
 from callflow.testing.coverage import Coverage
+from callflow.testing.evidence import Evidence
 from callflow.testing.failure import Failure, RunFailed
 from callflow.testing.judging import place_of, place_of_check
-from callflow.testing.lawbook import Bound, Evidence, LawBroken, Lawful, breach
+from callflow.testing.lawbook import Bound, LawBroken, Lawful, breach
 from callflow.testing.outside import TURN, VIRTUAL, unsettled
 from callflow.testing.raised import told
 from callflow.testing.reading import FlowReading

@@ -1,45 +1,23 @@
 """The lawbook: everything that is checked of a call, by name, whoever checks it.
 
-The rules of the wire (R) are read off what passed, the laws of a call's life (L) off its journal. What is left here is
-about the whole: that a call ends, that nothing stays behind, and that the flow itself raised nothing (K).
+The rules of the wire (R) are read off what passed, the laws of a call's life (L) off its journal, and those of whole
+examples (K) off all that is known: that nothing stays behind, for one, and that the flow itself raised nothing.
 """
 
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 
-from attrs import Factory, field, frozen
+from attrs import field, frozen
 
-from callflow.call.journal import Kind
 from callflow.errors import CallflowError
 from callflow.flow.flow import Flow
 from callflow.testing import laws, rules
-from callflow.testing.laws.law import Law, Patience, Story
-from callflow.testing.rules.rule import Case, Limits, Rule
-from callflow.testing.wirelog import WireLog
-
-
-@frozen(kw_only=True)
-class Evidence:
-    """What is known of one example when it is over."""
-
-    flow: Flow[object]
-    wire: WireLog = Factory(WireLog)
-    """What passed on all connections, as the server saw it, with the facts of its inside."""
-    recordings: Sequence[WireLog] = ()
-    """What passed on those of each telephone, as Exotel's side saw it."""
-    stories: Sequence[Story] = ()
-    """One for each call that reached ``start``."""
-    leftovers: Mapping[str, int] = Factory(dict)
-    """What is there when nothing may be."""
-    patience: Patience
-    limits: Limits
-    failures: Collection[str] = ()
-    """Names of the exceptions that services raise which are told to fail."""
-
-
-Judge = Callable[[Evidence], Iterator[Case]]
+from callflow.testing.evidence import Evidence
+from callflow.testing.laws.law import Law
+from callflow.testing.rules.rule import Case, Rule
+from callflow.testing.whole import OF_STORIES, WHOLE, Judge, Whole
 
 
 @frozen(kw_only=True)
@@ -50,8 +28,10 @@ class Lawful:
     """In small letters with hyphens, as in ``law`` lines of scripts and in ``laws=``."""
     sentence: str
     rule: str
-    """Number of the rule or law that it is: R1 to R40, L1 to L16, K1 to K9."""
+    """Number of the rule or law that it is: R1 to R40, L1 to L16, K1 and on."""
     judge: Judge = field(repr=False)
+    reads: str = ""
+    """What it looks at: without that it has no case."""
     where: str = ""
     """Where a property of one's own stands: its name, its file and its line."""
 
@@ -81,31 +61,6 @@ def breach(law: Lawful, at: float, words: str, n: int = 0) -> LawBroken:
     return _breach_of(law.name)(law, at, words, n)
 
 
-# What is about the whole.
-
-
-def _no_errors(evidence: Evidence) -> Iterator[Case]:
-    """No handler and no run of the flow raises."""
-    # But for what a service raises that was told to fail, where on_error knows a way for it.
-    for story in evidence.stories:
-        errors = [entry for entry in story.entries if entry.kind is Kind.ERROR]
-        wrong = [entry for entry in errors if not ("next" in entry.details and entry.what in evidence.failures)]
-        for entry in wrong:
-            where = entry.details.get("where") or entry.details.get("state") or "the flow"
-            yield Case(entry.at, f"{where}: {entry.what}", entry.n)
-        if not wrong:
-            yield Case(0.0)
-
-
-def _no_orphans(evidence: Evidence) -> Iterator[Case]:
-    """When every call is over, no task, timer, registry entry, playback or stream of any is left."""
-    left = ", ".join(f"{count} {kind}" for kind, count in evidence.leftovers.items())
-    yield Case(0.0, f"{left} left" if left else "")
-
-
-_WHOLE: Mapping[str, Judge] = {"K1": _no_errors, "K2": _no_orphans}
-
-
 # The book.
 
 
@@ -118,7 +73,7 @@ def _of_rule(rule: Rule) -> Lawful:
                 yield from rule.examine(part, evidence.limits)
 
     name = rule.examine.__name__.replace("_", "-")
-    return Lawful(name=name, sentence=rule.sentence, rule=rule.id, judge=judge)
+    return Lawful(name=name, sentence=rule.sentence, rule=rule.id, judge=judge, reads=rule.reads)
 
 
 def _of_law(law: Law) -> Lawful:
@@ -126,12 +81,13 @@ def _of_law(law: Law) -> Lawful:
         for story in evidence.stories:
             yield from law.examine(story, evidence.patience)
 
-    return Lawful(name=law.name.replace(" ", "-"), sentence=law.sentence, rule=law.id, judge=judge)
+    name = law.name.replace(" ", "-")
+    return Lawful(name=name, sentence=law.sentence, rule=law.id, judge=judge, reads=law.reads)
 
 
-def _of_whole(number: str, judge: Judge) -> Lawful:
-    name = getattr(judge, "__name__", "").strip("_").replace("_", "-")
-    return Lawful(name=name, sentence=judge.__doc__ or "", rule=number, judge=judge)
+def _of_whole(law: Whole) -> Lawful:
+    name = getattr(law.judge, "__name__", "").replace("_", "-")
+    return Lawful(name=name, sentence=law.judge.__doc__ or "", rule=law.id, judge=law.judge, reads=law.reads)
 
 
 LAWBOOK: Mapping[str, Lawful] = {
@@ -139,7 +95,7 @@ LAWBOOK: Mapping[str, Lawful] = {
     for law in (
         *map(_of_rule, rules.ALL),
         *map(_of_law, laws.ALL),
-        *(_of_whole(number, judge) for number, judge in _WHOLE.items()),
+        *map(_of_whole, WHOLE),
     )
 }
 """All of it, by name."""
@@ -168,7 +124,7 @@ class Bound:
         return _judge([law for law in self.laws if law.rule in _OF_STORIES], evidence, premises)
 
 
-_OF_STORIES = frozenset({"K1", *(law.id for law in laws.ALL)})
+_OF_STORIES = frozenset({*OF_STORIES, *(law.id for law in laws.ALL)})
 
 
 def _judge(book: Sequence[Lawful], evidence: Evidence, premises: dict[str, int]) -> list[LawBroken]:

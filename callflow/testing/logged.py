@@ -23,6 +23,36 @@ class _Keeper(logging.Handler):
         self.messages.append(record.getMessage())
 
 
+class _OwnKeeper(logging.Handler):
+    def __init__(self) -> None:
+        super().__init__()
+        self.lines: list[str] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Keep the message and what is beside it."""
+        beside = {name: value for name, value in vars(record).items() if name not in _USUAL}
+        self.lines.append(f"{record.getMessage()} {beside}")
+
+
+_USUAL = frozenset(vars(logging.makeLogRecord({})))
+
+
+@contextmanager
+def logged_by_callflow() -> Iterator[list[str]]:
+    """Keep what the library itself logs, at every level and with what is beside the messages; nobody else gets it."""
+    own, keeper = logging.getLogger(OWN), _OwnKeeper()
+    before = own.level, own.propagate
+    own.setLevel(logging.DEBUG)
+    own.propagate = False
+    own.addHandler(keeper)
+    try:
+        yield keeper.lines
+    finally:
+        own.removeHandler(keeper)
+        own.setLevel(before[0])
+        own.propagate = before[1]
+
+
 @contextmanager
 def logged() -> Iterator[list[str]]:
     """Keep every message of ``INFO`` or above until the end of the block, as a server in production would show it.

@@ -21,10 +21,12 @@ from callflow.errors import CallflowError
 from callflow.line.script_files import read_script
 from callflow.testing.calling import caller
 from callflow.testing.failure import CallFailed, Failure, RunFailed, failures_in
+from callflow.testing.lawbook import table
 from callflow.testing.replaying import Verdict, replay
 from callflow.testing.seeding import task_order
 from pytest_callflow import (
     COVERAGE,
+    LAWS,
     SCHEDULES,
     pytest_addoption,  # noqa: F401  # a hook of this plugin, too
 )
@@ -89,6 +91,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     reports = [report for name in ("passed", "failed") for report in terminalreporter.stats.get(name, [])]
     _list_saved_calls(terminalreporter, reports)
     _list_coverage(terminalreporter, reports)
+    _list_laws(terminalreporter, reports)
 
 
 def _list_saved_calls(terminalreporter: pytest.TerminalReporter, reports: Sequence[pytest.TestReport]) -> None:
@@ -210,6 +213,28 @@ def _list_coverage(terminalreporter: pytest.TerminalReporter, reports: Sequence[
             terminalreporter.write_line("\n".join(lines))
 
 
+# Laws.
+
+JUDGED = "callflow laws"
+"""Name of the report's property that holds what the laws were worth in the run of a machine."""
+
+
+def _note_laws(item: pytest.Item) -> None:
+    """Note how often each law could have been broken, and which the flow is exempt from or somebody switched off."""
+    machine: Any = getattr(getattr(item, "cls", None), "hunts", None)
+    if machine is not None:
+        failure = machine.so_far.failure
+        told = table(machine.bound, machine.so_far.premises, [] if failure is None else [failure.law])
+        item.user_properties.append((JUDGED, [machine.__name__, *told.splitlines()]))
+
+
+def _list_laws(terminalreporter: pytest.TerminalReporter, reports: Sequence[pytest.TestReport]) -> None:
+    found = [dict(report.user_properties).get(JUDGED) for report in reports if report.when == "call"]
+    for machine, *lines in sorted(lines for lines in found if isinstance(lines, list)):
+        terminalreporter.section(f"{JUDGED}: {machine}")
+        terminalreporter.write_line("\n".join(lines))
+
+
 # Failures.
 
 
@@ -220,6 +245,8 @@ def pytest_runtest_makereport(
     """Print of a call that broke something the call, in place of a traceback; keep it, where a hunt found it."""
     if call.when == "call" and item.config.getoption(COVERAGE):
         _note_coverage(item)
+    if call.when == "call" and item.config.getoption(LAWS):
+        _note_laws(item)
     report = yield
     if call.excinfo is not None and isinstance(call.excinfo.value, RunFailed):
         report.longrepr = str(call.excinfo.value)

@@ -17,17 +17,20 @@ from attrs import define, evolve, field, frozen
 
 from callflow.call.call import CallTask
 from callflow.flow.flow import Flow
-from callflow.line.steps import Header, Ring, Script, Service, Step
+from callflow.line.script import render
+from callflow.line.steps import Enter, Header, Ring, Script, Service, Step
 from callflow.line.telephone import Telephone
 from callflow.server.settings import Settings
 from callflow.session.timing import Timing
+from callflow.testing.chronicle import chronicle
 from callflow.testing.deeds import CallerFacts, Deeds
 from callflow.testing.doubles import Doubles, failures_of, steer
+from callflow.testing.evidence import Evidence, Papers
 from callflow.testing.failure import leaves
 from callflow.testing.judging import IN_VIRTUAL_TIME, breaks_rules, longest_way
-from callflow.testing.lawbook import Evidence, Lawful, breach
+from callflow.testing.lawbook import Lawful, breach
 from callflow.testing.laws.law import Patience
-from callflow.testing.logged import logged
+from callflow.testing.logged import logged, logged_by_callflow
 from callflow.testing.outside import Watch, unsettled, watched
 from callflow.testing.recorded import recorded
 from callflow.testing.rules.rule import Limits
@@ -118,6 +121,10 @@ class Rehearsal:
     """Virtual seconds that the steps took."""
     log: list[str] = field(init=False)
     """What the code behind the flow has logged."""
+    _own_log: list[str] = field(factory=list, init=False)
+    """What callflow itself has logged, where there is a secret that could stand in it."""
+    _typed: set[str] = field(factory=set, init=False)
+    """Names of the answers that were typed where a state asked for a secret."""
     _now: float = field(default=0.0, init=False)
     _stepper: Stepper = field(init=False)
     _watch: Watch = field(init=False)
@@ -130,6 +137,8 @@ class Rehearsal:
             opening.enter_context(task_order(self.header.order or 0))
             self.witness = opening.enter_context(witnessed())
             self.log = opening.enter_context(logged())
+            if self.cast.answers:
+                self._own_log = opening.enter_context(logged_by_callflow())
             self.stage, self.deeds = self._set()
             self._stepper = Stepper(self.stage.open, too_long=lambda: self._watch.busy)
             opening.callback(self._stepper.close)
@@ -169,7 +178,14 @@ class Rehearsal:
     def take(self, step: Step) -> None:
         """Take one step. It is in the script even if it breaks something."""
         self.steps.append(step)
+        if isinstance(step, Enter) and step.answer and self._asks_for_secret:
+            self._typed.add(step.answer)
         self.do(lambda: self.deeds.take(step))
+
+    @property
+    def _asks_for_secret(self) -> bool:
+        engine = None if self.call is None else self.call.engine
+        return engine is not None and getattr(engine.state.options, "secret", False)
 
     def do(self, job: Callable[[], Awaitable[T]]) -> T:
         """Run any job of the stage's world to its end."""
@@ -304,4 +320,21 @@ class Rehearsal:
             recordings=[recorded(phone, crossing=crossing, one_way=one_way) for phone in phones],
             stories=self.witness.stories,
             leftovers=self.stage.leftovers(),
+            strangers=self.deeds.strangers,
+            failed=self.stage.server.door.failed,
+            fullest=self.witness.fullest,
+            papers=self._papers() if self._typed else Papers(),
+        )
+
+    def _papers(self) -> Papers:
+        journals = [entry for story in self.witness.stories for entry in story.entries]
+        return Papers(
+            entries={name: self.cast.answers[name] for name in self._typed},
+            texts={
+                "journal": [entry.line() for entry in journals],
+                "chronicle": list(chronicle(journals)),
+                "log": [*self.log, *self._own_log],
+                "records": list(map(repr, self.stage.records)),
+                "script": [render(self.script())],
+            },
         )

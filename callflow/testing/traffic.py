@@ -33,6 +33,9 @@ from callflow.wire.messages import KEYS, Mark, Media, Message, Start
 
 T = TypeVar("T")
 
+MISTAKES = tuple(oddity for oddity in Oddity if oddity.place is not Place.BESIDE)
+"""Those that a session can have in it."""
+
 Mistake = Oddity
 """What a near-miss session may have in it. Scripts and the hunt have the same vocabulary."""
 
@@ -225,9 +228,11 @@ def near(
         most: Mistakes of one session.
 
     Raises:
-        ValueError: There is none of such a name, none at all, or *most* is none.
+        ValueError: There is none of such a name, none at all, one that is beside a session, or *most* is none.
     """
-    chosen = tuple(Oddity) if mistakes is None else tuple(dict.fromkeys(map(Oddity, mistakes)))
+    chosen = MISTAKES if mistakes is None else tuple(dict.fromkeys(map(Oddity, mistakes)))
+    if beside := set(chosen) - set(MISTAKES):
+        raise ValueError(f"{min(each.value for each in beside)} is beside a session, and no mistake in it")
     if not chosen or most < 1:
         raise ValueError("a near miss has a mistake in it; give at least one to choose from, and most=1 or more")
     drawn = st.lists(st.sampled_from(chosen), min_size=1, max_size=most, unique_by=_cannot_be_two)

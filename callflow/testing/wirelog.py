@@ -21,6 +21,8 @@ from callflow.wire.messages import Message, Start, Stop
 
 T = TypeVar("T")
 
+LIVE = " live"
+
 RESTART = 1012
 """Close code of a link whose call goes on elsewhere, and of a server that goes down."""
 
@@ -121,7 +123,7 @@ class Queued:
     """Audio was handed to the playout. Several in a row of one utterance are joined; one mark follows an utterance."""
 
     utterance: str
-    """Its name, which no other utterance of the stream has."""
+    """Its name, which no other utterance of the stream has. Ends in ``LIVE`` where it is made while it is played."""
     audio: bytes = field(repr=_size)
     """In the line's own coding, before padding."""
 
@@ -132,6 +134,20 @@ class Interrupted:
 
     generation: int = 0
     """Told by those who count them; no rule looks at it."""
+
+
+@frozen
+class Blocked:
+    """The far end reads too slowly: what is sent from now on waits until it does."""
+
+
+@frozen
+class Held:
+    """What a call has when its line is lost, or when there is another."""
+
+    call: str
+    data: int
+    """Names the data: of two objects never the same."""
 
 
 @frozen
@@ -163,7 +179,7 @@ class OneWay:
     """The flow declared the stream one-way: Exotel plays nothing that is sent on it (ruling 19)."""
 
 
-Fact = Told | Frame | Queued | Interrupted | TasksLeft | Ran | Reached | OneWay
+Fact = Told | Frame | Queued | Interrupted | Blocked | Held | TasksLeft | Ran | Reached | OneWay
 """Everything that the server may say of itself."""
 
 Life = Asked | Opened | Closed | Dropped | Ping | Pong | Exchange

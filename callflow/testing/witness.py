@@ -18,11 +18,16 @@ from attrs import define
 
 import callflow.call.reader
 import callflow.server.http
+import callflow.server.registry
 from callflow.call.call import CallTask
 from callflow.call.driver import Driver
+from callflow.call.engine import Engine
 from callflow.call.handlers import Failed
 from callflow.call.link import Link
+from callflow.call.mailbox import MOST_EVENTS, Mailbox
 from callflow.call.mishaps import Mishaps
+from callflow.call.ring import RING_SECONDS, Ring
+from callflow.call.speaker import LiveSpeaker
 from callflow.call.writer import Writer
 from callflow.flow.flow import Flow
 from callflow.server.serve import Server
@@ -43,11 +48,14 @@ from callflow.session.playout import Entry
 from callflow.session.table import In, S, kind_of
 from callflow.testing.laws import Story
 from callflow.testing.wirelog import (
+    LIVE,
     Applet,
     Asked,
+    Blocked,
     Closed,
     Dropped,
     Exchange,
+    Held,
     Interrupted,
     OneWay,
     Opened,
@@ -72,6 +80,7 @@ class _Utterance:
 
     name: str
     chunks: Iterator[bytes]
+    kind: str
 
 
 class Witness:
@@ -95,6 +104,12 @@ class Witness:
         """What the request says that this task answers."""
         self._asked: ContextVar[int] = ContextVar("asked")
         """Connection of the upgrade that this task answers, or of the call that came of it."""
+        self.fullest: dict[str, tuple[float, float]] = {}
+        """The most that was in each kind of box, and what may be."""
+        self._data: list[object] = []
+        """Every call's data that was seen when a line was lost or found; kept, so that no other has its identity."""
+        self._asking: ContextVar[str] = ContextVar("asking")
+        """The path of the request that this task answers."""
         self._pinged: bytes | None = None
         self._utterances = 0
         self._played: WeakKeyDictionary[Writer, _Utterance] = WeakKeyDictionary()
@@ -178,7 +193,8 @@ class Witness:
         original(driver)
 
     def play(self, original: Any, writer: Writer, entry: Entry, chunks: Iterator[bytes], **options: bool) -> None:
-        utterance = _Utterance(self._new_name(), chunks)
+        is_live = getattr(chunks, "__name__", "") == LiveSpeaker.chunks.__name__
+        utterance = _Utterance(self._new_name(), chunks, LIVE if is_live else "")
         original(writer, entry, self._queue(writer, utterance), **options)
 
     def _queue(self, writer: Writer, utterance: _Utterance) -> Iterator[bytes]:
@@ -188,7 +204,7 @@ class Witness:
             yield chunk
             if chunk:
                 self._played[writer] = utterance
-                self.note(Queued(utterance.name, chunk), self._of[writer])
+                self.note(Queued(utterance.name + utterance.kind, chunk), self._of[writer])
 
     def pause(self, original: Any, writer: Writer) -> Any:
         """What is said when it goes on is an utterance of its own: a clear in between was not meant for it."""
@@ -211,8 +227,11 @@ class Witness:
         original(driver, frame)
 
     def send(self, original: Any, link: Link, text: str) -> bool:
+        place = len(self.log.entries)
         self.went(text, self._of[link])
         taken: bool = original(link, text)
+        if not taken:
+            del self.log.entries[place]
         return taken
 
     def begin_close(self, original: Any, link: Link, code: int) -> None:
@@ -233,7 +252,37 @@ class Witness:
     def write_bytes(self, original: Any, link: Link, data: bytes) -> None:
         if self._pinged is not None:
             self.went(Pong(self._pinged), self._of[link])
+        was_blocked = link.blocked
         original(link, data)
+        if link.blocked and not was_blocked and link in self._of:
+            self.note(Blocked(), self._of[link])
+
+    def lose_line(self, original: Any, engine: Engine[Any]) -> None:
+        self._hold(engine)
+        original(engine)
+
+    def find_line(self, original: Any, engine: Engine[Any], gap: Any) -> None:
+        self._hold(engine)
+        original(engine, gap)
+        self._hold(engine)
+
+    def _hold(self, engine: Engine[Any]) -> None:
+        if engine.has_data and engine.data is not None:
+            number = next((n for n, data in enumerate(self._data) if data is engine.data), len(self._data))
+            self._data += [engine.data] if number == len(self._data) else []
+            self.note(Held(engine._call.call_id, number), self._of[engine._driver])
+
+    def put(self, original: Any, mailbox: Mailbox, event: Any) -> None:
+        original(mailbox, event)
+        self._fill("events in a mailbox", len(mailbox), MOST_EVENTS)
+
+    def keep_audio(self, original: Any, ring: Ring, audio: bytes) -> None:
+        original(ring, audio)
+        self._fill("bytes of audio that wait", ring._bytes, ring.form.size(RING_SECONDS))
+
+    def _fill(self, what: str, count: int, most: int) -> None:
+        before, _ = self.fullest.get(what, (0.0, 0.0))
+        self.fullest[what] = max(before, count), most
 
     def make_data(self, original: Any, flow: Flow[Any], *started: Any) -> Any:
         self.note(Ran("data"), self._asked.get())
@@ -264,6 +313,7 @@ class Witness:
 
     async def answer_http(self, original: Any, path: str, call_sid: str, answer: Any, fallback: Any) -> Any:
         request = request_of(path, self._report.get())
+        self._asking.set(path)
         began, failed = trio.current_time(), False
 
         def fallen_back() -> Any:
@@ -277,9 +327,9 @@ class Witness:
         self.came(exchange, 0)
         return answered
 
-    def reach(self, original: Any, path: str, report: PassthruReport | StatusReport) -> None:
-        self.note(Reached(request=request_of(path, report)), 0)
-        original(path, report)
+    async def reach(self, original: Any, function: Any, report: PassthruReport | StatusReport) -> Any:
+        self.note(Reached(request=request_of(self._asking.get(), report)), 0)
+        return await original(function, report)
 
 
 def request_of(path: str, report: PassthruReport | StatusReport) -> Request:
@@ -326,6 +376,11 @@ _PLACES: tuple[Place, ...] = (
     (Writer, "pause", "pause"),
     (Writer, "write", "write"),
     (Server, "_answer", "ask"),
+    (Engine, "lost", "lose_line"),
+    (Engine, "resumed", "find_line"),
+    (Mailbox, "put", "put"),
+    (Ring, "feed", "keep_audio"),
+    (callflow.server.registry, "_answer_of", "reach"),
     (Flow, "make_data", "make_data"),
     (Mishaps, "report", "fail"),
     (CallTask, "run", "run"),

@@ -177,7 +177,7 @@ def test_every_property_of_the_page_is_tried() -> None:
 
 @pytest.mark.parametrize(
     ("mistake", "breaks"),
-    [(each.value, each.value in ("no-object", "no-json", "binary", "flat-key")) for each in Oddity],
+    [(each.value, each.value in ("no-object", "no-json", "binary", "flat-key")) for each in traffic.MISTAKES],
 )
 def test_the_decoder_of_the_page_breaks_at_what_it_says(mistake: str, breaks: bool) -> None:
     keys_of = examples_of(HOW_TO)["keys_of"]

@@ -12,6 +12,7 @@ from callflow.testing.rehearsal import Cast, Rehearsal
 from examples.bank_ivr.bank import BankDown, FakeBank
 from examples.bank_ivr.ivr import bank_ivr
 from examples.echo import echo
+from tests.mutants.flows import make_small_flows
 from tests.properties.flows import make_flows, write_prompts
 from tests.properties.scenes import VOICE
 
@@ -20,7 +21,8 @@ def make_casts(prompts: Path) -> dict[str, Cast]:
     """Make what can be called, by name."""
     write_prompts(prompts)
     sounds = {"voice.wav": VOICE}
-    casts = {name: Cast(flow=flow, sounds=sounds) for name, flow in make_flows(prompts).items()}
+    flows = {**make_flows(prompts), **make_small_flows(prompts)}
+    casts = {name: Cast(flow=flow, sounds=sounds) for name, flow in flows.items()}
     bank = Cast(flow=bank_ivr, services={"bank": Double(FakeBank, fails=BankDown)}, answers={"pin": "4129"})
     return {**casts, "bank": bank, "echo": Cast(flow=echo, sounds=sounds)}
 

@@ -5,12 +5,14 @@ from __future__ import annotations
 import trio
 
 import callflow.call.reader
+import callflow.server.http
 import callflow.wire.audio
 from callflow.call.call import CallTask
 from callflow.call.driver import Driver
 from callflow.call.engine import Engine
 from callflow.call.link import Link
 from callflow.call.writer import Writer
+from callflow.server.reports import Reports
 from callflow.server.serve import Server
 from callflow.session.inputs import Frame, SendClear, SendMedia
 from callflow.session.machine import Session
@@ -229,5 +231,30 @@ MUTANTS = (
         of=Server._answer,
         old="link = Link(port, Budget(rate=self.settings.message_rate))",
         new="flow.make_data(None); link = Link(port, Budget(rate=self.settings.message_rate))",
+    ),
+    Mutant(
+        law="applets-are-answered",
+        words="lets Exotel wait as long as the flow likes",
+        of=callflow.server.http._in_time,
+        old="with trio.move_on_after(ANSWER_WITHIN) as waiting:",
+        new="with trio.move_on_after(9.0) as waiting:",
+        flow="guards",
+        call="from +910000000109 / ring / wait 1s / hangup",
+    ),
+    Mutant(
+        law="repeats-once",
+        words="takes a repeated status callback for news",
+        of=Reports.add,
+        old="return False",
+        new="return True",
+        flow="guards",
+    ),
+    Mutant(
+        law="pings-are-answered",
+        words="answers pings with nothing in it",
+        of=Link._answer,
+        old="self._write(self._protocol.send(ping.response()))",
+        new="pass",
+        call="wait 1s / odd ping / wait 1s / hangup",
     ),
 )

@@ -172,7 +172,6 @@ class Gone(Hangup[None]):
 
 async def before_the_stream(report: PassthruReport) -> Verdict:
     """Judge a call that a Passthru names: well, slowly or badly, as its CallSid says."""
-    judged("passthru", report)
     if report.call_sid.endswith("slowly"):
         await trio.sleep(3.0)
     if report.call_sid.endswith("badly"):
@@ -182,11 +181,6 @@ async def before_the_stream(report: PassthruReport) -> Verdict:
 
 def after_the_call(report: StatusReport) -> None:
     """Take a status callback."""
-    judged("status", report)
-
-
-def judged(path: str, report: PassthruReport | StatusReport) -> None:
-    """Stand here for whoever wants to know what reached the flow."""
 
 
 def make_flows(prompts: Path) -> dict[str, Flow[None]]:

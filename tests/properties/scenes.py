@@ -13,7 +13,6 @@ import trio.testing
 from attrs import evolve, frozen
 from hypothesis import strategies as st
 
-import tests.properties.flows
 from callflow import CallEnded, Flow
 from callflow.errors import NotAnswered
 from callflow.line.applets import passthru
@@ -199,7 +198,7 @@ class Play:
 def play(scene: Scene, flow: Flow[Any]) -> tuple[Witness, list[WireLog]]:
     """Play a scene; give what the witness and what the telephones saw."""
     played = Play(scene, flow)
-    with witnessed((tests.properties.flows, "judged", "reach")) as witness:
+    with witnessed() as witness:
         trio.run(played.run, clock=trio.testing.MockClock(autojump_threshold=0))
     return witness, played.recordings
 

@@ -252,7 +252,6 @@ BAD: list[tuple[str, str, Story]] = [
         "menu.wav was cut by a key, and is said to be heard",
         story(*ASKING, *CUT[:2], fate(1.2, "menu.wav"), taken(1.2, "3"), *END),
     ),
-    ("L7", "menu.wav may not be cut by a key, and was", story(*PROTECTED, *CUT, taken(1.2, "3"), *END)),
     (
         "L7",
         "the key that cuts menu.wav was delivered before it was cut",

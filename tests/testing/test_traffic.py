@@ -22,7 +22,7 @@ from callflow.testing.rules import Verdict as Judged
 from callflow.testing.seeding import task_order
 from callflow.testing.sending import Delivery
 from callflow.testing.stage import Stage
-from callflow.testing.traffic import Layout, Mistake, Sent, Session
+from callflow.testing.traffic import MISTAKES, Layout, Sent, Session
 from callflow.wire.exotel import decode
 from callflow.wire.messages import Dtmf as Key
 from callflow.wire.messages import Mark, Media
@@ -188,13 +188,18 @@ def test_a_near_miss_has_one_mistake_or_a_few_and_says_which(session: Session) -
     assert 1 <= len(session.mistakes) <= 3
 
 
+def test_what_is_beside_a_session_is_no_mistake_in_it() -> None:
+    with pytest.raises(ValueError, match="ping is beside a session, and no mistake in it"):
+        traffic.near(mistakes={"ping"})
+
+
 def test_every_mistake_is_drawn() -> None:
     seen = Counter(oddity for session in drawn(traffic.near(), 1000) for oddity, _ in session.mistakes)
 
-    assert {oddity for oddity in Oddity if seen[oddity] < 5} == set()
+    assert {oddity for oddity in MISTAKES if seen[oddity] < 5} == set()
 
 
-@pytest.mark.parametrize("mistake", Mistake)
+@pytest.mark.parametrize("mistake", MISTAKES)
 def test_a_mistake_that_is_asked_for_comes_alone_in_the_shortest_session(mistake: Oddity) -> None:
     shortest = simplest(traffic.near(mistakes={mistake.value}))
 
@@ -235,7 +240,7 @@ BROKEN = {
 """The rules that mistakes break. The others break none, or say what is no message, or are spelled in another way."""
 
 
-@pytest.mark.parametrize("mistake", Mistake)
+@pytest.mark.parametrize("mistake", MISTAKES)
 def test_a_mistake_breaks_the_rules_that_it_is_about_and_no_others(mistake: Oddity) -> None:
     sessions = drawn(traffic.near(mistakes={mistake}, most=1), 30)
     broken = {breach.rule for each in sessions for breach in check(each.wire_log(), rules=EXOTEL).breaches}
@@ -287,7 +292,7 @@ def test_no_mistake_raises_leaves_something_or_ends_a_neighbour_s_call(session: 
 
 COUNTED = {
     oddity
-    for oddity in Oddity
+    for oddity in MISTAKES
     if oddity
     not in {
         # Other spellings of what is right, which are read like any.
@@ -300,7 +305,7 @@ COUNTED = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("mistake", Mistake)
+@pytest.mark.parametrize("mistake", MISTAKES)
 def test_the_server_counts_what_is_odd_and_takes_what_is_only_spelled_in_another_way(mistake: Oddity) -> None:
     odd = strange_of(simplest(traffic.near(line, {mistake}, most=1, echoes=False)))
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from attrs import define, field
 
 from callflow.call.journal import Entry, Kind
-from callflow.flow.playback import CUT_BY_KEY, CUT_BY_SPEECH
+from callflow.flow.playback import CUT_BY_KEY
 from callflow.testing.laws.law import Patience, Story, case, is_fate, is_key, is_over, is_state, law, text
 from callflow.testing.rules.rule import Case
 
@@ -79,7 +79,8 @@ def playback_belongs_to_its_state(story: Story, patience: Patience) -> Iterator[
                 yield case(entry, sounds.go_on(entry))
             case Entry(kind=Kind.PLAYBACK, what="barge-in"):
                 sounds.cut = True
-                yield case(entry, _wrong_barge_in(entry, sounds.playing))
+                what = f"a {text(entry, 'by')} cut what does not play"
+                yield case(entry, "" if sounds.playing is not None else what)
             case Entry(kind=Kind.PLAYBACK) if is_fate(entry):
                 yield case(entry, sounds.end(entry))
             case _ if sounds.all and is_state(entry, "entered"):
@@ -100,14 +101,6 @@ def _name(entry: Entry) -> str:
 def _wrong_fate(entry: Entry, *, cut: bool) -> str:
     fits = not cut or entry.what in ("cut", "lost", "ended")
     return "" if fits else f"{_name(entry)} was cut by a key, and is said to be {entry.what}"
-
-
-def _wrong_barge_in(entry: Entry, playing: Entry | None) -> str:
-    by = text(entry, "by")
-    if playing is None:
-        return f"a {by} cut what does not play"
-    allowed = CUT_BY_SPEECH if by == "speech" else CUT_BY_KEY
-    return "" if text(playing, "barge_in") in allowed else f"{_name(playing)} may not be cut by a {by}, and was"
 
 
 def _wrong_key(playing: Entry, *, cut: bool) -> str:

@@ -1,0 +1,72 @@
+"""What a machine finds by itself, of the checks that callflow must not lose: each is taken out, and a hunt shows it."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import settings
+
+from callflow.call.driver import Driver
+from callflow.call.writer import Writer
+from callflow.server.door import Door
+from callflow.testing.failure import CallFailed
+from callflow.testing.hunting import hunt, usual_settings
+from callflow.testing.machine import CallMachine
+from examples.echo import echo
+from tests.mutants.mutant import Mutant, planted
+from tests.testing.test_machine import BankLine
+
+pytestmark = pytest.mark.timeout(300)
+
+UPGRADE = Mutant(
+    law="strangers-stay-out",
+    words="opens a stream for whoever asks, however wrongly",
+    of=Door._refusal_of_upgrade,
+    old="malformed = check_upgrade(head)",
+    new="malformed = None",
+)
+EPOCH = Mutant(
+    law="one-line-each",
+    words="goes on on a new line where it was on the old",
+    of=Writer.detach,
+    old="self._link = self._running = None",
+    new="self._link = None",
+)
+GENERATION = Mutant(
+    law="one-clear-and-nothing-old",
+    words="goes on with what was cut",
+    of=Writer.clear,
+    old="self._running = None",
+    new="pass",
+)
+SHUT = Mutant(
+    law="nothing-fails-inside",
+    words="does not shut the writer when the call is over",
+    of=Driver._over,
+    old="self.writer.shut()",
+    new="pass",
+)
+
+
+class EchoLine(CallMachine, flow=echo): ...
+
+
+def found_by(machine: type[CallMachine], mutant: Mutant, examples: int = 150) -> str:
+    """Hunt in a callflow with a wrong line; give the law that was found broken, and the call."""
+    some = settings(usual_settings(), max_examples=examples, derandomize=True, database=None)
+    with planted(mutant), pytest.raises(CallFailed) as found:
+        hunt(machine, some)
+    assert found.value.failure.script is not None
+    print(found.value)
+    return found.value.failure.law
+
+
+def test_a_door_without_its_check_of_upgrades_is_found() -> None:
+    assert found_by(EchoLine, UPGRADE) == UPGRADE.law
+
+
+def test_frames_of_an_old_line_on_a_new_one_are_found() -> None:
+    assert found_by(BankLine, EPOCH) in {EPOCH.law, "mark-behind-its-audio"}
+
+
+def test_audio_of_what_was_cut_is_found() -> None:
+    assert found_by(BankLine, GENERATION) == GENERATION.law
