@@ -315,6 +315,8 @@ class Driver:
         self.media_out += isinstance(event, SendMedia)
         if verdict is Verdict.KEPT and isinstance(event, UNWRITTEN):
             return
+        if self.journal.closed:  # the socket may go in the very instant in which the record is made
+            return
         kind, details = describe(event, verdict)
         what = kind_of(event).value
         self.note(kind, what, verdict=verdict.value, **details)

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import base64
 import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import Any
 from urllib.parse import urlencode, urlsplit
 
 import trio
+from trio.testing import wait_all_tasks_blocked
 
 from callflow import Call, Dtmf, Flow, Hangup, State
 from callflow.errors import NotAnswered
-from callflow.line import place_call
+from callflow.line import Telephone, place_call
 from tests.call.stage import QUIET, Stage
 from tests.server.asking import Answer, read_answer, read_to_end, send_on
 
@@ -75,13 +78,16 @@ async def url_of(stage: Stage, path: str = "/stream-url", **fields: str) -> str:
     return url
 
 
-def ring_at(stage: Stage, url: str = "wss://voice.example.in/stream", **line: Any) -> Any:
+@asynccontextmanager
+async def ring_at(stage: Stage, url: str = "wss://voice.example.in/stream", **line: Any) -> AsyncIterator[Telephone]:
     """Place a call to a URL of the server, as Exotel does: credentials in the URL become a header."""
     parts = urlsplit(url)
     credentials = f"{parts.username}:{parts.password}" if parts.username else None
     target = parts.path + (f"?{parts.query}" if parts.query else "")
     asked: dict[str, Any] = {"call_sid": SID, "target": target, "credentials": credentials} | line
-    return place_call(stage.network.dial, profile=QUIET, **asked)
+    async with place_call(stage.network.dial, profile=QUIET, **asked) as phone:
+        yield phone
+    await wait_all_tasks_blocked()  # the server knows that it is over
 
 
 async def refusal(stage: Stage, url: str = "wss://voice.example.in/stream", **line: Any) -> int | None:

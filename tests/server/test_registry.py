@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
@@ -59,9 +60,12 @@ def make_flow(judge: Callable[[PassthruReport], Any] | None = None, notes: Notes
     return Flow("bank", start=Listen, passthru=judge, data=lambda: kept)
 
 
-def ring_at(stage: Stage, **line: Any) -> Any:
-    """Place one more call to a server."""
-    return place_call(stage.network.dial, profile=QUIET, **({"call_sid": SID} | line))
+@asynccontextmanager
+async def ring_at(stage: Stage, **line: Any) -> AsyncIterator[Telephone]:
+    """Place one more call to a server; when it is over, the server knows."""
+    async with place_call(stage.network.dial, profile=QUIET, **({"call_sid": SID} | line)) as phone:
+        yield phone
+    await wait_all_tasks_blocked()
 
 
 async def ask(stage: Stage, **said: Any) -> int:

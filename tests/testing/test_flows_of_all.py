@@ -9,7 +9,7 @@ from callflow.testing.hunting import hunt, usual_settings
 from callflow.testing.machine import CallMachine
 from tests.testing.flows_of_all import CounterLine, LoungeLine, MessagesLine, OverheardLine, RelayLine
 
-EXAMPLES = {"dev": 8, "ci": 30, "long": 300}
+EXAMPLES = {"dev": 8, "ci": 16, "long": 300}
 """Calls of a run that chance makes, by profile."""
 
 

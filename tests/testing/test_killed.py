@@ -31,7 +31,7 @@ Killed = tuple[type[CallMachine], Script, int]
 GENERATED = 12
 """Calls of each line."""
 
-EXAMPLES = {"dev": 40, "ci": 120, "long": 1_000}
+EXAMPLES = {"dev": 30, "ci": 60, "long": 1_000}
 
 
 @functools.cache
