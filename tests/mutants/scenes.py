@@ -9,6 +9,7 @@ from callflow.line.steps import Ring, Script
 from callflow.testing.doubles import Double
 from callflow.testing.lawbook import LawBroken, laws_for
 from callflow.testing.rehearsal import Cast, Rehearsal
+from callflow.testing.sounds import sayings
 from examples.bank_ivr.bank import BankDown, FakeBank
 from examples.bank_ivr.ivr import bank_ivr
 from examples.echo import echo
@@ -20,10 +21,12 @@ from tests.properties.scenes import VOICE
 def make_casts(prompts: Path) -> dict[str, Cast]:
     """Make what can be called, by name."""
     write_prompts(prompts)
-    sounds = {"voice.wav": VOICE}
+    sounds = {"voice.wav": VOICE, **sayings(8000)}
     flows = {**make_flows(prompts), **make_small_flows(prompts)}
     casts = {name: Cast(flow=flow, sounds=sounds) for name, flow in flows.items()}
-    bank = Cast(flow=bank_ivr, services={"bank": Double(FakeBank, fails=BankDown)}, answers={"pin": "4129"})
+    bank = Cast(
+        flow=bank_ivr, services={"bank": Double(FakeBank, fails=BankDown)}, answers={"pin": "4129"}, sounds=sounds
+    )
     return {**casts, "bank": bank, "echo": Cast(flow=echo, sounds=sounds)}
 
 

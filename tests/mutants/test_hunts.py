@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
+import trio
 from hypothesis import settings
 
+from callflow import Call, Flow, Hangup, State
 from callflow.call.driver import Driver
 from callflow.call.writer import Writer
 from callflow.server.door import Door
@@ -13,6 +17,7 @@ from callflow.testing.hunting import hunt, usual_settings
 from callflow.testing.machine import CallMachine
 from examples.echo import echo
 from tests.mutants.mutant import Mutant, planted
+from tests.properties.flows import write_prompts
 from tests.testing.test_machine import BankLine
 
 pytestmark = pytest.mark.timeout(300)
@@ -70,3 +75,31 @@ def test_frames_of_an_old_line_on_a_new_one_are_found() -> None:
 
 def test_audio_of_what_was_cut_is_found() -> None:
     assert found_by(BankLine, GENERATION) == GENERATION.law
+
+
+class Hold(State[None], timeout=2.0):
+    """Speaks, fails while it speaks, and is slow to let go: then the writer has time to go on."""
+
+    async def run(self, call: Call[None]) -> Over:
+        call.start("long.wav")
+        try:
+            await trio.sleep_forever()
+        finally:
+            with trio.CancelScope(shield=True):
+                await trio.sleep(1.0)
+        return Over()
+
+    def on_timeout(self, call: Call[None]) -> Over:
+        raise LookupError("a mistake")
+
+
+class Over(Hangup[None]):
+    """Nobody gets here."""
+
+
+def test_a_writer_that_is_never_shut_is_found_where_a_state_is_slow_to_end(tmp_path: Path) -> None:
+    write_prompts(tmp_path)
+
+    class Slow(CallMachine, flow=Flow("slow", start=Hold, prompts=tmp_path), laws={"no-errors": False}): ...
+
+    assert found_by(Slow, SHUT) == SHUT.law
