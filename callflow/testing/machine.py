@@ -71,7 +71,6 @@ picks = st.integers(0, 1023)
 """A choice by number."""
 
 T = TypeVar("T")
-M = TypeVar("M", bound=Callable[..., Any])
 
 
 def _chosen(options: tuple[T, ...], pick: int) -> T:
@@ -245,7 +244,7 @@ class CallMachine(Example):
         frames = round(self.played.seconds_to_next / FRAME) + _chosen(NEAR, pick)
         return Wait(seconds=_frames(max(1, frames)))
 
-    # What preconditions read. Between two steps nothing moves, so it is the same whenever it is asked.
+    # What the rules read. Between two steps nothing moves, so it is the same whenever it is asked.
 
     @property
     def is_over(self) -> bool:

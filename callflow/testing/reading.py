@@ -48,8 +48,6 @@ class StateReading:
     """Whole entries of a right length."""
     waits: tuple[float, ...] = _USUAL_WAITS
     """Seconds. Each time-out of the state, one frame less and one more, between lengths that have no meaning."""
-    timeouts: tuple[float, ...] = ()
-    """Seconds of each wait that the state itself ends, the shortest first."""
     listens: bool = False
     """Whether it wants to hear the caller speak."""
 
@@ -98,7 +96,6 @@ def _read_state(state: type[State[Any]], answers: Mapping[str, str]) -> StateRea
         keys="".join(dict.fromkeys(_keys_of(state))),
         entries=tuple(_entries_of(state, answers)),
         waits=(_USUAL_WAITS[0], *(wait for wait in around if wait > 0), *_USUAL_WAITS[1:]),
-        timeouts=times,
         listens=listens(state),
     )
 

@@ -16,6 +16,7 @@ from attrs import evolve, frozen
 from callflow.flow.flow import Flow
 from callflow.line.player import check_answers, read_sounds
 from callflow.line.steps import Script
+from callflow.server.flow_argument import import_from
 from callflow.testing.chronicle import chronicle
 from callflow.testing.doubles import Doubles, doubles_of
 from callflow.testing.failure import Failure
@@ -71,7 +72,10 @@ def _engage(
         assert flow is not None, "somebody says what is called"
         services = doubles_of(flow) if services is None else services
     else:
-        found = load_machine_from(Path(script.path).parent, name)
+        folder, called = Path(script.path).parent, script.header.flow
+        if called is not None:  # before the test file, which imports it by name and may stand in another folder
+            import_from(folder, called.partition(":")[0])
+        found = load_machine_from(folder, name)
         flow = flow or found.cast.flow
         services = found.cast.services if services is None else services
         answers = {**found.cast.answers, **answers}

@@ -225,8 +225,3 @@ class Stage:
             "calls without a record": sum(call.record is None for call in self.calls),
         }
         return {kind: count for kind, count in there.items() if count}
-
-
-def with_profile(circumstances: Circumstances, **changes: Any) -> Circumstances:
-    """Change the line of some circumstances."""
-    return attrs.evolve(circumstances, profile=attrs.evolve(circumstances.profile, **changes))

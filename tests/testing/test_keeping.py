@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 import sys
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import pytest
 from attrs import evolve
 from hypothesis import settings
 
+import callflow
 from callflow import Flow
 from callflow.line.script import parse
 from callflow.server.flow_argument import load_flow
@@ -151,3 +153,25 @@ def test_a_machine_that_is_not_there_is_told(tmp_path: Path, hunted: Failure) ->
 
     with pytest.raises(NoSuchMachine, match=r"has no CallMachine named 'Half'; mend the script's line: "):
         replay(path)
+
+
+def test_a_found_call_is_played_where_the_tests_have_a_folder_of_their_own(tmp_path: Path) -> None:
+    write_line(tmp_path)
+    (tmp_path / "tests").mkdir()
+    (tmp_path / "tests" / "test_whole.py").write_text(MACHINE)
+    call = "flow ../line.py:line\nmachine test_whole.py:Whole\nlaw nobody-says-goodbye\norder 0\nring\nkeys 1\n"
+    (tmp_path / "tests" / "one.call").write_text(call)
+
+    command = [sys.executable, "-m", "callflow", "replay", "tests/one.call"]
+    path = str(Path(callflow.__file__).parents[1])  # and not where the flow is, as for an installed command
+    said = subprocess.run(
+        command,
+        cwd=tmp_path,
+        env={"PYTHONPATH": path, "PYTHONSAFEPATH": "1"},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+    assert (said.returncode, "nobody-says-goodbye" in said.stdout) == (1, True), said.stderr
