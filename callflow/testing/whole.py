@@ -5,11 +5,15 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Callable, Iterator, Sequence
+from typing import Any
 
 from attrs import frozen
 
 from callflow.call.journal import Entry, Kind
+from callflow.flow.definition import overrides
+from callflow.flow.marks import ACTIVITY_ATTRIBUTE, marked
 from callflow.flow.playback import CUT_BY_KEY, CUT_BY_SPEECH
+from callflow.flow.state import State
 from callflow.session.inputs import MarkDone, MarkFate
 from callflow.testing.evidence import Evidence
 from callflow.testing.laws.law import Story, case, is_fate, is_key, is_over, is_state, text
@@ -165,8 +169,10 @@ def _disturbed(story: Story) -> Iterator[Case]:
     """Follow what plays; what pauses cannot be cut. A cut in the very instant of a noise is the noise's."""
     playing: Entry | None = None
     paused = dict[str, Entry]()
-    noise, noisy_at = "", -math.inf
+    noise, noisy_at, may_stop = "", -math.inf, False
     for entry in story.entries:
+        if is_state(entry, "entered"):
+            may_stop = _works_by_itself(story.states.get(text(entry, "state")))
         if entry.kind is Kind.PLAYBACK and entry.what == "queued":
             playing, noise = entry, ""
         elif entry.kind is Kind.PLAYBACK and entry.what == "paused" and playing is not None:
@@ -177,13 +183,18 @@ def _disturbed(story: Story) -> Iterator[Case]:
             yield case(entry, _wrong_barge_in(entry, playing))
             noise = ""
         elif playing is not None and is_fate(entry) and text(entry, "prompt") == text(playing, "prompt"):
-            is_cut = noise and entry.what == "cut" and entry.at == noisy_at
+            is_cut = noise and not may_stop and entry.what == "cut" and entry.at == noisy_at
             yield case(entry, f"{noise} has cut {text(playing, 'prompt')}" if is_cut else "")
             playing, noise = None, ""
         elif playing is not None and (by := _disturbance(entry)):
             noise, noisy_at = by if text(playing, "barge_in") not in _CUTS[by] else "", entry.at
         elif entry.kind is Kind.STATE:
             noise = ""  # the flow has decided something
+
+
+def _works_by_itself(state: type[State[Any]] | None) -> bool:
+    """Say whether a state has code of its own beside its handlers, which may stop a prompt in any instant."""
+    return state is not None and (overrides(state, "run") or any(marked(state, ACTIVITY_ATTRIBUTE)))
 
 
 def _wrong_barge_in(entry: Entry, playing: Entry | None) -> str:

@@ -5,7 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from attrs import evolve
 
+from callflow import Call, Flow, Hangup, State
 from callflow.call.journal import Kind
 from callflow.testing.evidence import Evidence, Papers
 from callflow.testing.lawbook import LAWBOOK
@@ -90,6 +92,25 @@ def test_what_protects_itself_is_cut_by_the_flow_alone(
     evidence: Any, lines: tuple[Line, ...], broken: list[str]
 ) -> None:
     assert words("protected-prompts", evidence(queued(2.0, "hi.wav", barge_in=""), *lines, *END)) == broken
+
+
+class Holds(State[None], timeout=9.0):
+    async def run(self, call: Call[None]) -> None:
+        """May stop what it plays whenever it likes."""
+
+    def on_timeout(self, call: Call[None]) -> Bye:
+        return Bye()
+
+
+class Bye(Hangup[None]): ...
+
+
+def test_a_state_with_code_of_its_own_may_stop_a_prompt_in_the_instant_of_a_key(evidence: Any) -> None:
+    entered = (1.0, Kind.STATE, "entered", {"state": "Holds"})
+    lines = (entered, queued(2.0, "hi.wav", barge_in=""), PRESSED, fate(2.5, "hi.wav", "cut"), *END)
+    by = [evolve(told, flow=Flow("line", start=Holds)) for told in evidence(*lines).stories]
+
+    assert words("protected-prompts", evolve(evidence(), stories=by)) == []
 
 
 @pytest.mark.parametrize(
