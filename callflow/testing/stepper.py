@@ -17,9 +17,9 @@ from typing import Any, TypeVar
 import outcome
 import trio
 from attrs import field, frozen
-from trio.testing import MockClock
 
 from callflow.errors import CallflowError
+from callflow.testing.clock import VirtualClock
 
 T = TypeVar("T")
 
@@ -62,7 +62,7 @@ class Stepper:
         self, stage: Stage, *, most_ticks: int = MOST_TICKS, too_long: Callable[[], bool] = lambda: False
     ) -> None:
         self._todo: deque[Callable[[], object]] = deque()
-        self._clock = MockClock(autojump_threshold=0)
+        self._clock = VirtualClock()
         self._inside: _Inside | None = None
         self._end: outcome.Outcome[None] | None = None
         self._gate: trio.Event | None = None
@@ -123,7 +123,9 @@ class Stepper:
             await stage(nursery)
             while True:
                 self._gate = gate = trio.Event()
+                self._clock.stands = True
                 await gate.wait()
+                self._clock.stands = False
                 if self._job is None:
                     break
                 self._result = await outcome.acapture(self._patiently, self._job)
@@ -162,7 +164,7 @@ class Stepper:
             return NeverSettles("the run was cancelled from inside")
         if self._inside is not None and self._inside.threads.borrowed_tokens:
             return WorksInThread(self._inside.in_threads())
-        if self._clock.current_time() >= self._patience_ends:
+        if self._clock.now >= self._patience_ends:
             return NeverSettles(f"nothing can ever happen again: {self._who_waits()}")
         if ticks >= self._most_ticks or self._too_long():
             return NeverSettles(f"time does not pass: {self._who_waits()}")
