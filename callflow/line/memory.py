@@ -56,17 +56,19 @@ class _Way:
         return trio.current_time() + self._conditions.lag
 
     def put(self, data: bytes) -> int:
-        if trio.current_time() >= self._deaf_at:
+        now = trio.current_time()
+        if now >= self._deaf_at:
             raise trio.BrokenResourceError("the far end is gone")
         taken = min(len(data), self._conditions.capacity - self._held)
         if not taken or self._full or self._refuses():
             return 0
         if self._conditions.partial_sends:
             taken = self._part(taken)
-        self._parcels.append((self._arrival(), data[:taken]))
+        self._parcels.append((now + self._conditions.lag, data[:taken]))
         self._held += taken
         self._full = self._held == self._conditions.capacity
-        self.readers.unpark_all()
+        if self.readers:
+            self.readers.unpark_all()
         return taken
 
     def _part(self, size: int) -> int:
@@ -94,7 +96,8 @@ class _Way:
         # As with TCP: room is offered again when it is worth it, or sends and reads shrink to single bytes.
         if self._held <= self._conditions.capacity // 2:
             self._full = False
-            self.writers.unpark_all()
+            if self.writers:
+                self.writers.unpark_all()
 
     def _arrived(self, limit: int, now: float) -> bytes:
         """Cut what has arrived off the parcels: all of it up to *limit*, or a drawn part."""
@@ -161,15 +164,17 @@ class MemoryPort:
 
     async def _wait(self, ready_at: Callable[[], float], lot: trio.lowlevel.ParkingLot) -> None:
         self._check_open()
-        if ready_at() <= trio.current_time():
+        if (moment := ready_at()) <= trio.current_time():
             await trio.lowlevel.checkpoint()
-        while (moment := ready_at()) > trio.current_time():
+            moment = ready_at()
+        while moment == math.inf or moment > trio.current_time():
             if moment == math.inf:  # what comes will unpark us; and a scope costs as much as the rest of a wait
                 await lot.park()
             else:
                 with trio.CancelScope(deadline=moment):
                     await lot.park()
             self._check_open()
+            moment = ready_at()
         self._check_open()
 
     def send_eof(self) -> None:

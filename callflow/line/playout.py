@@ -85,16 +85,16 @@ class Playout:
 
     def __init__(self, form: AudioFormat, profile: Profile = CONFORMANT) -> None:
         self.form = form
-        self.heard: list[Segment] = []
-        """What the line really heard, in order; where nothing played there is nothing. The last may still grow."""
         self.underruns = 0
         """How often the buffer ran dry inside a stretch of audio: no mark and no clear stood where it did."""
         self.queued_bytes = 0
-        self.heard_bytes = 0
         self.cleared_bytes = 0
         self.next_echo: Oddity | None = None
         """What becomes of the next mark that is due: it comes late, or never."""
         self._profile = profile
+        self._heard: list[Segment] = []
+        self._heard_bytes = 0
+        self._at = 0.0  # until when it has played
         self._waiting: deque[bytes] = deque()
         self._playing: _Playing | None = None
         self._marks: deque[_PendingMark] = deque()
@@ -104,6 +104,18 @@ class Playout:
         self._ended_at = 0.0  # when the last message did
         self._ends_at = 0.0  # when the last of those that are here will
         self._unbroken = False  # whether audio came and neither a mark nor a clear after it
+
+    @property
+    def heard(self) -> list[Segment]:
+        """What the line really heard, in order; where nothing played there is nothing. The last may still grow."""
+        self._hear_until_now()
+        return self._heard
+
+    @property
+    def heard_bytes(self) -> int:
+        """How much of what came was heard."""
+        self._hear_until_now()
+        return self._heard_bytes
 
     @property
     def waiting_bytes(self) -> int:
@@ -153,6 +165,7 @@ class Playout:
     def cut_off(self, at: float) -> None:
         """The line is gone, and the buffer with it: nothing more of it is heard, and no mark is due any more."""
         self._run(at)
+        self._hear_until_now()
         playing, self._playing = self._playing, None
         thrown_away = [*self._waiting, playing.payload[playing.heard_bytes :] if playing else b""]
         self.cleared_bytes += sum(map(len, thrown_away))
@@ -190,8 +203,9 @@ class Playout:
 
     def next_echo_at(self) -> float:
         """Say when the next mark is due; infinity while none waits, the past if one is due that nobody was told of."""
-        told = next((fact.at for fact in self._facts if isinstance(fact, MarkDue)), math.inf)
-        return min(told, self._marks[0].due_at if self._marks else math.inf)
+        due = self._marks[0].due_at if self._marks else math.inf
+        told = (fact.at for fact in self._facts if isinstance(fact, MarkDue)) if self._facts else ()
+        return min(due, next(iter(told), math.inf))
 
     def speaking(self, at: float) -> bool:
         """Say whether audio plays at *at*, a moment not later than the last one given."""
@@ -220,8 +234,12 @@ class Playout:
                 self._finish(self._playing)
             else:
                 self._echo(at)
+        self._at = max(self._at, to)
+
+    def _hear_until_now(self) -> None:
+        """Put down what is heard of the message that plays: only for those who ask, not at each step of time."""
         if self._playing is not None:
-            self._hear(self._playing, to)
+            self._hear(self._playing, self._at)
 
     def _pick_up(self, at: float) -> None:
         payload = self._waiting.popleft()
@@ -237,14 +255,14 @@ class Playout:
         if size <= playing.heard_bytes:
             return
         if playing.heard_bytes:
-            self.heard.pop()
-        self.heard.append(Segment(playing.start, playing.payload[:size], self.form.seconds(size)))
-        self.heard_bytes += size - playing.heard_bytes
+            self._heard.pop()
+        self._heard.append(Segment(playing.start, playing.payload[:size], self.form.seconds(size)))
+        self._heard_bytes += size - playing.heard_bytes
         playing.heard_bytes = size
 
     def _finish(self, playing: _Playing) -> None:
         self._hear(playing, playing.ends_at)
-        self._facts.append(Played(playing.ends_at, self.heard[-1]))
+        self._facts.append(Played(playing.ends_at, self._heard[-1]))
         self._playing = None
         self._finished += 1
         self._ended_at = playing.ends_at

@@ -118,7 +118,6 @@ class Telephone:
         self._another = another
         self._start = start
         self._random = random
-        self._sending = trio.CancelScope()
         self._profile = profile
         self._sender = Sender(start, profile, random)
         self._outbox: deque[str | bytes] = deque([*self._sender.connected(), *self._sender.start()])
@@ -377,7 +376,7 @@ class Telephone:
 
     def _break_off(self) -> None:
         self.is_lost = True
-        self._sending.cancel()
+        self._link.socket.give_up()
         self._outbox.clear()
         self._playout.cut_off(self.now)
         self._facts.unpark_all()
@@ -408,8 +407,8 @@ class Telephone:
             self._end(("network" if code == _NO_CLOSE_FRAME else "server"), code)
 
     def _take(self, text: str | bytes) -> None:
-        now = self.now
         entry = self._note("out", text)
+        now = entry.at
         match entry.message if not self._leaving else None:
             case Media(payload=payload):
                 self._playout.media(payload, now)
@@ -420,7 +419,8 @@ class Telephone:
             case _:  # nothing else has a meaning to Exotel, and after our stop nothing has (exotel.md §6.7, §7.4)
                 pass
         self._wake_by(self._due_at)
-        self._facts.unpark_all()
+        if self._facts:
+            self._facts.unpark_all()
 
     async def talk(self) -> None:
         """Send Exotel's messages in time, until the call is over. The only one that writes."""
@@ -449,17 +449,19 @@ class Telephone:
             self._outbox.extend(self._sender.media(self._voice.next_frame(), frame_at - self._began_at))
 
     async def _flush(self) -> None:
-        with trio.CancelScope() as self._sending:
-            while self._outbox and not self._link.socket.deaf:
-                if not await self._link.socket.send(self._outbox[0]):
+        link = self._link
+        while self._outbox and not link.socket.deaf:
+            if not await link.socket.send(self._outbox[0]):
+                if link is self._link:  # else it has come back on another one meanwhile
                     self._outbox.clear()  # the listening task sees the end as well, and ends the call
-                    return
-                if self._outbox:  # else the line was lost meanwhile
-                    self._note("in", self._outbox.popleft())
+                return
+            if self._outbox:  # else the line was lost meanwhile
+                self._note("in", self._outbox.popleft())
 
     async def _rest(self) -> None:
         """Sleep until something is due, or somebody nudges."""
-        self._facts.unpark_all()
+        if self._facts:
+            self._facts.unpark_all()
         self._wakes_at = min(self._voice.frame_at, self._due_at)
         with trio.CancelScope(deadline=self.answered_at + self._wakes_at) as self._rests:
             await self._nudge.park()

@@ -59,6 +59,7 @@ class WebSocket:
         self._size = 0
         self._answers = bytearray()  # to what was just read, until they are handed over
         self._turn = trio.Lock()
+        self._waits_to_send: set[trio.CancelScope] = set()
         self._pinged: dict[bytes, trio.Event] = {}
         self._over = trio.Event()
 
@@ -244,24 +245,37 @@ class WebSocket:
             data, self._answers = self._answers, bytearray()
             await self._put(data)
 
+    def give_up(self) -> None:
+        """Have whoever waits to send go away: what they have handed over in part stays so. Close the port."""
+        for wait in self._waits_to_send:
+            wait.cancel()
+
     async def _put(self, data: bytes | bytearray) -> bool:
         """Hand bytes over, whole and behind those of others; say whether the port took them.
 
-        No checkpoint where all are taken at once: a message has few task switches to spare.
+        No checkpoint and no scope where all are taken at once: a message has few task switches to spare.
         """
-        await self._thaw()
-        rest = bytes(data)
         try:
-            if not self._turn.locked():
-                rest = rest[self.port.try_send(rest) :]
-            if rest:
-                async with self._turn:
-                    await self._put_slowly(rest)
+            sent = self.port.try_send(bytes(data)) if self._is_free else 0
+            if sent < len(data):
+                return await self._put_slowly(bytes(data[sent:]))
         except (trio.BrokenResourceError, trio.ClosedResourceError):
             return False
         return True
 
-    async def _put_slowly(self, rest: bytes) -> None:
-        while rest:
-            await self.port.wait_writable()
-            rest = rest[self.port.try_send(rest) :]
+    @property
+    def _is_free(self) -> bool:
+        return self.frozen_until <= trio.current_time() and not self._turn.locked()
+
+    async def _put_slowly(self, rest: bytes) -> bool:
+        with trio.CancelScope() as wait:
+            self._waits_to_send.add(wait)
+            try:
+                await self._thaw()
+                async with self._turn:
+                    while rest:
+                        await self.port.wait_writable()
+                        rest = rest[self.port.try_send(rest) :]
+            finally:
+                self._waits_to_send.discard(wait)
+        return not rest

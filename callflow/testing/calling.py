@@ -62,6 +62,7 @@ from callflow.line.steps import (
 from callflow.line.transcript import expected
 from callflow.server.flow_argument import argument_of
 from callflow.server.settings import Settings
+from callflow.testing.clock import VirtualClock
 from callflow.testing.doubles import by_name, steer
 from callflow.testing.failure import CallFailed
 from callflow.testing.performance import Performance
@@ -167,12 +168,13 @@ def run(main: Callable[..., Awaitable[T]], *args: object, seed: int = 0) -> T:
         seed: Of the order of tasks that are ready at once.
     """
     with task_order(seed), alone():
-        return trio.run(main, *args, clock=MockClock(autojump_threshold=0))
+        return trio.run(main, *args, clock=VirtualClock())
 
 
 def _check_clock() -> None:
     clock = trio.lowlevel.current_clock()
-    if not isinstance(clock, MockClock) or clock.autojump_threshold == math.inf:
+    jumps = isinstance(clock, VirtualClock) or (isinstance(clock, MockClock) and clock.autojump_threshold < math.inf)
+    if not jumps:
         raise NeedsVirtualTime(
             "caller() plays its call in virtual time, and this run has another clock; run it by "
             "callflow.testing.run(main), or under pytest by pytest-trio: in a module that imports caller by its name "

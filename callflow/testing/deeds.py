@@ -12,6 +12,7 @@ from typing import assert_never
 
 import trio
 from attrs import define, field, frozen
+from trio.testing import wait_all_tasks_blocked
 
 from callflow.errors import CallEnded, ScriptError
 from callflow.line.applets import passthru
@@ -44,7 +45,6 @@ from callflow.line.steps import (
 )
 from callflow.line.telephone import Telephone
 from callflow.line.troubles import make_trouble
-from callflow.testing.clock import settled
 from callflow.testing.doubles import Steered, named
 from callflow.testing.stage import Stage
 
@@ -151,7 +151,7 @@ class Deeds:
         await self._settle()
 
     async def _settle(self) -> None:
-        await settled()
+        await wait_all_tasks_blocked()
         if self.phones:
             self._streams[self.phone.stream_sid] = self.phone
 
@@ -169,7 +169,7 @@ class Deeds:
             await phone.hang_up()
             await self._report(phone)
         await trio.sleep(LEFTOVERS)
-        await settled()
+        await wait_all_tasks_blocked()
 
     @property
     def strangers(self) -> list[tuple[str, str]]:

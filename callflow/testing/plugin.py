@@ -15,11 +15,11 @@ from typing import Any
 
 import pytest
 import trio
-from trio.testing import MockClock
 
 from callflow.errors import CallflowError
 from callflow.line.script_files import read_script
 from callflow.testing.calling import caller
+from callflow.testing.clock import VirtualClock
 from callflow.testing.failure import CallFailed, Failure, RunFailed, failures_in
 from callflow.testing.lawbook import table
 from callflow.testing.replaying import Verdict, replay
@@ -119,7 +119,7 @@ def run_in_virtual_time(
     main: Callable[..., Any], *args: Any, clock: trio.abc.Clock | None = None, **options: Any
 ) -> Any:
     """Run a test as ``trio.run``, in virtual time unless a fixture brings another clock."""
-    return trio.run(main, *args, clock=clock or MockClock(autojump_threshold=0), **options)
+    return trio.run(main, *args, clock=clock or VirtualClock(), **options)
 
 
 @pytest.hookimpl(tryfirst=True)

@@ -9,9 +9,9 @@ from collections.abc import Awaitable, Callable
 
 import outcome
 import trio
-from trio.testing import MockClock
 
 from callflow.errors import CallflowError
+from callflow.testing.clock import VirtualClock
 from callflow.testing.seeding import task_order
 
 
@@ -55,7 +55,7 @@ def under_orders(test: Callable[[], Awaitable[object]], count: int, *, first: in
 
 
 def _run(test: Callable[[], Awaitable[object]]) -> None:
-    trio.run(test, clock=MockClock(autojump_threshold=0))
+    trio.run(test, clock=VirtualClock())
 
 
 def _cause_of(error: Exception) -> Exception:

@@ -1,13 +1,14 @@
-"""The order in which Trio runs tasks that are ready at once, made a matter of a seed.
+"""What of Trio's scheduler a run of the kit has to know: the order of tasks that are ready at once, and who waits.
 
-Trio shuffles them by a source of chance of its own, and lets it be repeatable for Hypothesis alone. A replay outside
-Hypothesis needs the same, so the two private names that it takes stand here and nowhere else; a test holds them to what
-they were when this was written, so that a new Trio is noticed and not silently without effect.
+Trio shuffles such tasks by a source of chance of its own, and lets it be repeatable for Hypothesis alone. A replay
+outside Hypothesis needs the same, and a clock has to know whether somebody waits for quiet. So the private names that
+this takes stand here and nowhere else; a test holds them to what they were when this was written, so that a new Trio is
+noticed and not silently without effect.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sized
 from contextlib import contextmanager
 from typing import Any
 
@@ -18,6 +19,22 @@ CHANCE = "_r"
 """Trio's ``random.Random``, which shuffles tasks that are ready at once."""
 REPEATABLE = "_ALLOW_DETERMINISTIC_SCHEDULING"
 """Whether it sorts them by age first, without which a seed says nothing."""
+QUIET = "waiting_for_idle"
+"""The tasks of a run in ``wait_all_tasks_blocked``."""
+
+
+def waiting_for_quiet() -> Sized:
+    """Give who waits, in the run that is on, until all its tasks are blocked; it is kept up by Trio.
+
+    Raises:
+        RuntimeError: This Trio has no such name; callflow's testing kit does not know it.
+    """
+    waiting: Sized | None = getattr(_SCHEDULER.GLOBAL_RUN_CONTEXT.runner, QUIET, None)
+    if waiting is None:
+        raise RuntimeError(
+            f"this version of Trio has no {QUIET}: virtual time would pass while somebody waits for quiet"
+        )
+    return waiting
 
 
 @contextmanager

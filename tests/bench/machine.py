@@ -14,19 +14,27 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from types import FrameType
+from types import FrameType, FunctionType
+from typing import Any
 
 import trio
 from attrs import define
 from hypothesis import seed as with_seed
 from hypothesis import settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, rule, run_state_machine_as_test
-from trio.testing import MockClock
+from hypothesis.stateful import (
+    INITIALIZE_RULE_MARKER,
+    RULE_MARKER,
+    RuleBasedStateMachine,
+    initialize,
+    rule,
+    run_state_machine_as_test,
+)
 
 from callflow import Call, Flow, Hangup, State
 from callflow.line.profile import CONFORMANT, Profile
 from callflow.session.timing import Timing
+from callflow.testing.clock import VirtualClock
 from callflow.testing.doubles import Double
 from callflow.testing.hunting import usual_settings
 from callflow.testing.machine import CallMachine
@@ -67,6 +75,26 @@ class Bank(
 ): ...
 
 
+def _nothing(machine: RuleBasedStateMachine, **drawn: object) -> None:
+    """Play nothing."""
+
+
+def emptied(machine: type[RuleBasedStateMachine]) -> type[RuleBasedStateMachine]:
+    """Make a machine that draws the same as another one, and does nothing with it."""
+    markers: Mapping[str, Any] = {RULE_MARKER: rule, INITIALIZE_RULE_MARKER: initialize}
+    members: dict[str, object] = {}
+    for name, member in vars(machine).items():
+        for marker, again in markers.items():
+            if (found := getattr(member, marker, None)) is not None:
+                body = FunctionType(_nothing.__code__, globals(), name)
+                members[name] = again(**found.arguments)(body)
+    return type("Emptied", (RuleBasedStateMachine,), members)
+
+
+SameDraws = emptied(CallMachine)
+"""Hypothesis alone, with the draws of a machine that calls."""
+
+
 def run(machine: type[RuleBasedStateMachine], seed: int, examples: int) -> float:
     """Run a machine; give the seconds of processor time."""
     chosen = settings(usual_settings(), max_examples=examples, database=None)
@@ -84,6 +112,7 @@ class Rate:
 
     alone: float = 0.0
     """Seconds of processor time."""
+    same_draws: float = 0.0
     machine: float = 0.0
     asked: int = 0
     played: int = 0
@@ -93,6 +122,7 @@ class Rate:
 
     def add(self, seed: int, examples: int) -> None:
         self.alone += run(Empty, seed, examples)
+        self.same_draws += run(SameDraws, seed, examples)
         Bank.begin_run()
         with rare_collection():
             self.machine += run(Bank, seed, examples)
@@ -104,8 +134,10 @@ class Rate:
 
     def lines(self) -> Iterator[str]:
         yield f"Hypothesis alone      {self.asked / self.alone:8.1f} examples a CPU second"
+        yield f"with the same draws   {self.asked / self.same_draws:8.1f}"
         yield f"the bank's machine    {self.asked / self.machine:8.1f}"
         yield f"ratio                 {self.alone / self.machine:8.3f}"
+        yield f"with the same draws   {self.same_draws / self.machine:8.3f}"
         yield f"steps an example      {self.steps / self.played:8.1f}"
         yield f"virtual seconds       {self.seconds / self.played:8.1f} an example"
         yield f"virtual seconds       {self.seconds / self.machine:8.1f} a CPU second"
@@ -154,7 +186,7 @@ def times_real_time(profile: Profile, state: type[Music | Wait], seconds: float)
             nursery.cancel_scope.cancel()
 
     began = time.process_time()
-    trio.run(call, clock=MockClock(autojump_threshold=0))
+    trio.run(call, clock=VirtualClock())
     return seconds / (time.process_time() - began), messages
 
 

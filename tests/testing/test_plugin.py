@@ -8,6 +8,7 @@ import pytest
 import trio
 from trio.testing import MockClock
 
+from callflow.testing.clock import VirtualClock
 from callflow.testing.plugin import run_in_virtual_time
 from tests.testing.saved import BROKEN, write_call, write_line
 
@@ -145,7 +146,7 @@ def test_a_clock_of_the_test_s_own_is_kept() -> None:
 
     own = MockClock(autojump_threshold=0)
 
-    assert (run_in_virtual_time(clock, clock=own) is own, type(run_in_virtual_time(clock))) == (True, MockClock)
+    assert (run_in_virtual_time(clock, clock=own) is own, type(run_in_virtual_time(clock))) == (True, VirtualClock)
 
 
 # Failures.

@@ -1,4 +1,4 @@
-"""Task order by a seed: the two private names of Trio, and that they do what the kit needs."""
+"""Task order by a seed, and who waits for quiet: Trio's private names, and that they do what the kit needs."""
 
 from __future__ import annotations
 
@@ -7,9 +7,10 @@ import random
 import pytest
 import trio
 import trio._core._run as scheduler
+from trio.testing import wait_all_tasks_blocked
 
 from callflow.testing import seeding
-from callflow.testing.seeding import task_order
+from callflow.testing.seeding import task_order, waiting_for_quiet
 
 
 def order_of_tasks() -> list[int]:
@@ -58,3 +59,25 @@ def test_a_trio_without_the_names_is_refused(monkeypatch: pytest.MonkeyPatch) ->
 
     with pytest.raises(RuntimeError, match="has no _r"), task_order(1):
         pass
+
+
+def test_who_waits_for_quiet_is_known_while_they_wait() -> None:
+    async def main() -> tuple[int, int]:
+        waiting = waiting_for_quiet()
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(wait_all_tasks_blocked)
+            await trio.lowlevel.checkpoint()
+            during = len(waiting)
+        return during, len(waiting)
+
+    assert trio.run(main) == (1, 0)
+
+
+def test_a_trio_that_does_not_tell_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(seeding, "QUIET", "no_such_name")
+
+    async def main() -> None:
+        with pytest.raises(RuntimeError, match="has no no_such_name"):
+            waiting_for_quiet()
+
+    trio.run(main)
