@@ -21,12 +21,13 @@ from callflow.errors import AudioError, NotAnswered, ScriptError, SettingsError
 from callflow.line.applets import passthru
 from callflow.line.dialling import Dial, dial_socket, dial_tls
 from callflow.line.feed import EventFeed
+from callflow.line.placing import place_call
 from callflow.line.player import Surroundings, check_answers, play_script, read_sounds
 from callflow.line.recognise import Prompt, Recogniser, read_prompts
 from callflow.line.recording import write_stereo
 from callflow.line.script_files import read_answers, read_script
 from callflow.line.steps import Hear, Ring, Script
-from callflow.line.telephone import Telephone, place_call
+from callflow.line.telephone import Telephone
 from callflow.line.transcript import Conversation, Result, Teller, as_json, summary
 from callflow.wire.audio import Coding
 

@@ -14,10 +14,10 @@ from callflow.line.dialling import dial_tls as dial_tls
 from callflow.line.memory import Conditions as Conditions
 from callflow.line.memory import MemoryNetwork as MemoryNetwork
 from callflow.line.memory import memory_pair as memory_pair
+from callflow.line.placing import place_call as place_call
 from callflow.line.playout import Playout as Playout
 from callflow.line.playout import Segment as Segment
 from callflow.line.profile import CONFORMANT as CONFORMANT
 from callflow.line.profile import Profile as Profile
 from callflow.line.telephone import LineEntry as LineEntry
 from callflow.line.telephone import Telephone as Telephone
-from callflow.line.telephone import place_call as place_call

@@ -9,6 +9,7 @@ import base64
 import ssl
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
+from random import Random
 from urllib.parse import parse_qsl, quote, urlencode
 
 import trio
@@ -168,3 +169,8 @@ def alone() -> Iterator[None]:
         while isinstance(inner, BaseExceptionGroup) and len(inner.exceptions) == 1:
             inner = inner.exceptions[0]
         raise inner from inner.__cause__
+
+
+def draw_sid(random: Random) -> str:
+    """Draw an identifier: 32 letters and digits, not always hexadecimal (exotel.md §5)."""
+    return "".join(random.choices("0123456789abcdefghijklmnopqrstuvwxyz", k=32))

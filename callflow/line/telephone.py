@@ -12,8 +12,7 @@ from __future__ import annotations
 
 import math
 from collections import deque
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Awaitable, Callable, Sequence
 from random import Random
 from typing import Literal
 
@@ -22,11 +21,11 @@ from attrs import evolve, frozen
 
 from callflow.errors import CallEnded
 from callflow.line.applets import EndedBy, StreamRecord
-from callflow.line.dialling import Dial, Link, Upgrade, alone, connect, with_query
+from callflow.line.dialling import Dial, Link, draw_sid
 from callflow.line.messages import Malformed, read
 from callflow.line.oddities import Oddity, Place, request_of, write
 from callflow.line.playout import SAME, MarkDue, Playout, Segment
-from callflow.line.profile import CONFORMANT, Profile
+from callflow.line.profile import Profile
 from callflow.line.sender import Sender
 from callflow.line.strangers import knock
 from callflow.line.voice import Voice
@@ -349,7 +348,7 @@ class Telephone:
         finally:
             self.is_coming_back = False
         self._check_live("reconnect")
-        self.stream_sid = _draw_sid(self._random)
+        self.stream_sid = draw_sid(self._random)
         self._began_at = self.now
         self._sender = Sender(evolve(self._start, stream_sid=self.stream_sid), self._profile, self._random)
         self._outbox = deque([*self._sender.connected(), *self._sender.start()])
@@ -524,79 +523,3 @@ class Telephone:
         self._voice.stop()
         self._nudge.unpark_all()
         self._facts.unpark_all()
-
-
-# Placing a call.
-
-_SHARED = Random(0)
-
-
-@asynccontextmanager
-async def place_call(  # noqa: PLR0913 - what a call has, all of it by keyword and with a default
-    dial: Dial,
-    *,
-    target: str = "/stream",
-    caller: str = "+910000000105",
-    called: str = "00000000319",
-    call_sid: str | None = None,
-    account_sid: str = "acme1",
-    parameters: Mapping[str, str] | None = None,
-    profile: Profile = CONFORMANT,
-    credentials: str | None = None,
-    host: str = "bot.example.com",
-    random: Random | None = None,
-) -> AsyncIterator[Telephone]:
-    """Ring a server, and hang up at the end of the block if nobody did before.
-
-    Args:
-        dial: Opens a connection; called again for a retry of a failed handshake.
-        target: Path of the stream URL, with its query if it has one.
-        caller: The number that rings, ``start.from``.
-        called: The number rung, ``start.to``.
-        call_sid: Identifier of the call; drawn if None.
-        account_sid: Name of the account at Exotel.
-        parameters: Custom parameters; added to the target's query, all of which ``start`` tells again.
-        profile: Which Exotel this is.
-        credentials: ``key:token`` of the stream URL, sent as Basic authorization.
-        host: Name in the ``Host`` header.
-        random: Source of everything drawn; by default one for all calls of the process, so that their ids differ.
-
-    Raises:
-        NotAnswered: No handshake succeeded, in time, in as many attempts as the profile makes.
-
-    Cancellation:
-        The connection is gone; the server may have got no ``stop``.
-    """
-    source = random or _SHARED
-    upgrade = Upgrade(host=host, resource=with_query(target, parameters or {}), credentials=credentials)
-    start = Start(
-        stream_sid=_draw_sid(source),
-        call_sid=call_sid or _draw_sid(source),
-        account_sid=account_sid,
-        caller=caller,
-        called=called,
-        parameters=upgrade.parameters,
-    )
-    with alone():
-        async with trio.open_nursery() as nursery:
-
-            async def another() -> Link:
-                link = await connect(dial, upgrade, profile)
-                nursery.start_soon(phone.listen, link)
-                return link
-
-            first = await connect(dial, upgrade, profile)
-            phone = Telephone(first, start, profile, source, another, dial)
-            nursery.start_soon(phone.listen, first)
-            nursery.start_soon(phone.talk)
-            try:
-                yield phone
-                await phone.hang_up()
-            finally:
-                phone.drop()
-                nursery.cancel_scope.cancel()
-
-
-def _draw_sid(random: Random) -> str:
-    """Draw an identifier: 32 letters and digits, not always hexadecimal (exotel.md §5)."""
-    return "".join(random.choices("0123456789abcdefghijklmnopqrstuvwxyz", k=32))

@@ -18,9 +18,10 @@ from callflow.call.call import CallTask
 from callflow.call.record import CallRecord
 from callflow.flow.flow import Flow
 from callflow.line.memory import Conditions, MemoryNetwork
+from callflow.line.placing import place_call
 from callflow.line.profile import Profile
 from callflow.line.steps import Fault, Header, Network, Service
-from callflow.line.telephone import Telephone, place_call
+from callflow.line.telephone import Telephone
 from callflow.line.troubles import befall
 from callflow.server.serve import Server
 from callflow.server.settings import Settings

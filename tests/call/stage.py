@@ -20,8 +20,9 @@ from callflow.call.call import CallTask
 from callflow.call.journal import Entry, Kind
 from callflow.call.record import CallRecord
 from callflow.line.memory import Conditions, MemoryNetwork
+from callflow.line.placing import place_call
 from callflow.line.profile import Profile
-from callflow.line.telephone import Telephone, place_call
+from callflow.line.telephone import Telephone
 from callflow.server.flows import Served
 from callflow.server.serve import Server
 from callflow.server.settings import Settings

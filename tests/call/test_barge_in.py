@@ -15,7 +15,7 @@ from callflow import Call, CollectDigits, Failed, Fate, Flow, Hangup, Menu, Say,
 from callflow.call.journal import Kind
 from callflow.call.port import RECEIVE_BYTES, BytePort
 from callflow.line.memory import Conditions
-from callflow.line.telephone import place_call
+from callflow.line.placing import place_call
 from callflow.wire.exotel import encode
 from callflow.wire.messages import Clear, Dtmf, Mark, Media
 from tests.call.far_end import OPENING, dialled, text

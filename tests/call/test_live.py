@@ -17,8 +17,8 @@ from callflow import AudioError, Call, CallEnded, EndedBy, Fate, Flow, FlowError
 from callflow.call.journal import Kind
 from callflow.call.live import ended_by
 from callflow.line.applets import passthru
+from callflow.line.placing import place_call
 from callflow.line.profile import Profile
-from callflow.line.telephone import place_call
 from callflow.server.settings import Settings
 from callflow.session.inputs import EndCause
 from callflow.wire.audio import Coding

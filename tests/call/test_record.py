@@ -16,8 +16,9 @@ from callflow import Call, CallEnded, EndCause, EndedCall, Failed, Flow, Hangup,
 from callflow.call.journal import Kind
 from callflow.flow.prompts import Prompt
 from callflow.flow.record import BEEP
+from callflow.line.placing import place_call
 from callflow.line.profile import Profile
-from callflow.line.telephone import Telephone, place_call
+from callflow.line.telephone import Telephone
 from callflow.line.tones import tone as touch_tone
 from callflow.wire.audio import Coding
 from callflow.wire.messages import Media

@@ -14,8 +14,9 @@ from trio.testing import MockClock
 
 from callflow import Call, CallEnded, Fate, FlowError, Heard
 from callflow.call.journal import Kind
+from callflow.line.placing import place_call
 from callflow.line.profile import Profile
-from callflow.line.telephone import Telephone, place_call
+from callflow.line.telephone import Telephone
 from callflow.session.timing import Timing
 from callflow.testing.recorded import recorded
 from callflow.testing.rules import check

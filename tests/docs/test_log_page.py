@@ -15,7 +15,7 @@ from callflow import Call, CollectDigits, Failed, Flow, Hangup, Menu, Secret, St
 from callflow.call.journal import Entry, Kind
 from callflow.call.record import CallRecord
 from callflow.line.memory import MemoryNetwork
-from callflow.line.telephone import place_call
+from callflow.line.placing import place_call
 from callflow.server.settings import Settings
 from callflow.session.table import In
 from tests.docs.reader import started

@@ -12,7 +12,7 @@ import trio
 from trio.testing import MockClock
 
 from callflow.line.memory import MemoryNetwork
-from callflow.line.telephone import place_call
+from callflow.line.placing import place_call
 from callflow.server.flow_argument import load_flow
 from callflow.server.settings import Settings
 from tests.docs.reader import Asked, looks_like, reading, started, to_do, work_in

@@ -10,7 +10,8 @@ from attrs import frozen
 
 from callflow import Call, Failed, Flow, Hangup, Menu, State, key
 from callflow.line.dialling import dial_socket
-from callflow.line.telephone import Telephone, place_call
+from callflow.line.placing import place_call
+from callflow.line.telephone import Telephone
 from callflow.wire.messages import Clear, Media
 from tests.e2e.serving import ROOT, serving
 

@@ -11,8 +11,9 @@ import trio
 from attrs import frozen
 
 from callflow import Call, Dtmf, EndCause, Flow, Say, State
+from callflow.line.placing import place_call
 from callflow.line.profile import Profile
-from callflow.line.telephone import LineEntry, place_call
+from callflow.line.telephone import LineEntry
 from callflow.wire.exotel import LARGEST_MESSAGE
 from callflow.wire.messages import Clear, Media
 from examples.echo import Done, Echo

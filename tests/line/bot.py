@@ -13,8 +13,9 @@ from trio_websocket import ConnectionClosed, WebSocketConnection, WebSocketReque
 from callflow.call.port import BytePort, PortStream
 from callflow.errors import MalformedMessage
 from callflow.line.memory import Conditions, MemoryNetwork
+from callflow.line.placing import place_call
 from callflow.line.profile import Profile
-from callflow.line.telephone import Telephone, place_call
+from callflow.line.telephone import Telephone
 from callflow.wire.exotel import Outgoing, decode
 from callflow.wire.messages import Message, Start
 

@@ -12,8 +12,8 @@ from trio_websocket import WebSocketRequest
 from callflow.call.port import BytePort
 from callflow.errors import NotAnswered
 from callflow.line.memory import MemoryNetwork
+from callflow.line.placing import place_call
 from callflow.line.profile import Profile
-from callflow.line.telephone import place_call
 from callflow.wire.messages import Start
 from tests.line.bot import Bot, answer, ringing, stare
 

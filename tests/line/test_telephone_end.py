@@ -12,8 +12,9 @@ from callflow.call.port import BytePort
 from callflow.errors import CallEnded
 from callflow.line.applets import StreamRecord
 from callflow.line.memory import Conditions, MemoryNetwork
+from callflow.line.placing import place_call
 from callflow.line.profile import Profile
-from callflow.line.telephone import Telephone, place_call
+from callflow.line.telephone import Telephone
 from callflow.wire.messages import Dtmf, Stop, StopReason
 from tests.line.bot import Bot, accept_and_stare, answer, ringing
 

@@ -17,8 +17,9 @@ from callflow import CallEnded, Flow
 from callflow.errors import NotAnswered
 from callflow.line.applets import passthru
 from callflow.line.memory import Conditions, MemoryNetwork
+from callflow.line.placing import place_call
 from callflow.line.profile import Profile
-from callflow.line.telephone import Telephone, place_call
+from callflow.line.telephone import Telephone
 from callflow.server.serve import Server
 from callflow.server.settings import Settings
 from callflow.testing import check_call, check_wire

@@ -13,8 +13,9 @@ from trio.testing import MockClock
 
 from callflow import Call, Flow, Hangup, Say
 from callflow.line.memory import MemoryNetwork
+from callflow.line.placing import place_call
 from callflow.line.profile import Profile
-from callflow.line.telephone import Telephone, place_call
+from callflow.line.telephone import Telephone
 from callflow.server.serve import Server
 from callflow.server.settings import Settings
 from callflow.testing.recorded import recorded
