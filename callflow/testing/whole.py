@@ -29,7 +29,7 @@ def no_errors(evidence: Evidence) -> Iterator[Case]:
     """No handler and no run of the flow raises."""
     # But for what a service raises that was told to fail, where on_error knows a way for it.
     for story in evidence.stories:
-        errors = [entry for entry in story.entries if entry.kind is Kind.ERROR]
+        errors = story.about(Kind.ERROR)
         wrong = [entry for entry in errors if not ("next" in entry.details and entry.what in evidence.failures)]
         for entry in wrong:
             where = entry.details.get("where") or entry.details.get("state") or "the flow"
@@ -62,7 +62,7 @@ def nothing_fails_inside(evidence: Evidence) -> Iterator[Case]:
 def one_line_each(evidence: Evidence) -> Iterator[Case]:
     """What is said on one line goes on on no other: it is said anew there, or not at all."""
     on: dict[str, int] = {}
-    for entry in evidence.wire.entries:
+    for entry in evidence.wire.of(Queued):
         if isinstance(entry.what, Queued):
             first = on.setdefault(entry.what.utterance, entry.conn)
             wrong = f"audio of {entry.what.utterance!r} went out on another line than it began on"
@@ -78,7 +78,7 @@ def no_gaps(evidence: Evidence) -> Iterator[Case]:
 def _gaps(log: WireLog) -> Iterator[Case]:
     line, plays_until = log.line, -math.inf
     coming = before = ""
-    for entry in log.entries:
+    for entry in log.of(Queued, Interrupted, Blocked, Clear, Media):
         match entry:
             case Passed(what=Queued(utterance=utterance)):
                 coming = utterance
@@ -95,7 +95,7 @@ def cleared_is_not_heard(evidence: Evidence) -> Iterator[Case]:
     """A mark that a clear has overtaken never counts as heard, whenever it comes back."""
     for log in evidence.wire.connections():
         sent, cleared = set[str](), set[str]()
-        for entry in log.entries:
+        for entry in log.of(Mark, Clear, MarkDone):
             match entry:
                 case Passed(side=Side.OUT, what=Mark(name=name)):
                     sent.add(name)
@@ -113,7 +113,7 @@ def marks_in_order(evidence: Evidence) -> Iterator[Case]:
     for log in evidence.wire.connections():
         sent = list[str]()
         latest = -1
-        for entry in log.entries:
+        for entry in log.of(Mark, MarkDone):
             if entry.side is Side.OUT and isinstance(entry.what, Mark):
                 sent.append(entry.what.name)
             elif isinstance(entry.what, MarkDone) and sent.count(entry.what.name) == 1:
@@ -128,9 +128,8 @@ def marks_in_order(evidence: Evidence) -> Iterator[Case]:
 def goodbye_is_heard(evidence: Evidence) -> Iterator[Case]:
     """What a flow says last before it ends the call is heard to its end, unless the caller cuts it."""
     for story in evidence.stories:
-        over = next((entry for entry in story.entries if is_over(entry)), None)
-        said = _last_words(story.entries)
-        if over is not None and text(over, "cause") == "flow" and said:
+        over = next(filter(is_over, story.about(Kind.END)), None)
+        if over is not None and text(over, "cause") == "flow" and (said := _last_words(story.entries)):
             yield case(over, _wrong_goodbye(said))
 
 
@@ -170,7 +169,7 @@ def _disturbed(story: Story) -> Iterator[Case]:
     playing: Entry | None = None
     paused = dict[str, Entry]()
     noise, noisy_at, may_stop = "", -math.inf, False
-    for entry in story.entries:
+    for entry in story.about(Kind.STATE, Kind.PLAYBACK, Kind.KEY, Kind.SPEECH):
         if is_state(entry, "entered"):
             may_stop = _works_by_itself(story.states.get(text(entry, "state")))
         if entry.kind is Kind.PLAYBACK and entry.what == "queued":
@@ -218,7 +217,7 @@ def _disturbance(entry: Entry) -> str:
 def resume_keeps_data(evidence: Evidence) -> Iterator[Case]:
     """A call that goes on over another line has the data that it had."""
     had: dict[str, int] = {}
-    for entry in evidence.wire.entries:
+    for entry in evidence.wire.of(Held):
         if isinstance(entry.what, Held):
             call, data = entry.what.call, entry.what.data
             if call in had:

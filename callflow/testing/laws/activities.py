@@ -9,7 +9,7 @@ from attrs import define, field
 from callflow.call.journal import Entry, Kind
 from callflow.testing.laws.ends import STUCK
 from callflow.testing.laws.law import Patience, Story, case, is_state, law, text
-from callflow.testing.laws.levels import Levels
+from callflow.testing.laws.levels import READ, Levels
 from callflow.testing.rules.rule import Case
 
 
@@ -45,6 +45,9 @@ class _Activities:
         return [name for _, name in lost]
 
 
+_TURNS = ("activity began", "activity ended")
+
+
 def _key(entry: Entry) -> tuple[object, str]:
     return entry.details.get("visit"), f"{text(entry, 'state')}.{text(entry, 'activity')}"
 
@@ -52,8 +55,10 @@ def _key(entry: Entry) -> tuple[object, str]:
 @law("L15", reads="activity began and ended; entered, left, queued, ended")
 def activities_only_post(story: Story, patience: Patience) -> Iterator[Case]:
     """An activity runs beside its state, has ended before another is entered, and says nothing itself."""
+    if not any(entry.what in _TURNS or "activity" in entry.details for entry in story.entries):
+        return
     seen = _Activities()
-    for entry in story.entries:
+    for entry in story.about(*READ, Kind.PLAYBACK):
         seen.levels.read(entry)
         seen.stuck = seen.stuck or entry.what == STUCK
         if is_state(entry, "activity began"):

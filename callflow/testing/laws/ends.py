@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from callflow.call.journal import Entry, Kind
 from callflow.flow.definition import overrides
 from callflow.testing.laws.law import Patience, Story, case, is_due, is_key, is_over, is_state, law, text
-from callflow.testing.laws.levels import Levels
+from callflow.testing.laws.levels import READ, Levels
 from callflow.testing.rules.rule import Case
 
 STUCK = "does not end"
@@ -18,7 +18,7 @@ STUCK = "does not end"
 def hangup_preempts(story: Story, patience: Patience) -> Iterator[Case]:
     """When the call is over nothing of the flow goes on; on_hangup is called once, for the state that it was in."""
     levels, over, told = Levels(), None, list[str]()
-    for entry in story.entries:
+    for entry in story.about(*READ, Kind.PLAYBACK, Kind.KEY, Kind.TIMER):
         if is_state(entry, "asked") and text(entry, "handler") == "on_hangup":
             again = told.count(text(entry, "state")) >= max(1, levels.names.count(text(entry, "state")))
             told.append(text(entry, "state"))
@@ -45,7 +45,7 @@ def _goes_on(entry: Entry) -> bool:
 
 def _untold(story: Story, levels: Levels, told: list[str]) -> Iterator[str]:
     """Give the states that have an ``on_hangup`` and did not hear: one that does not end cannot."""
-    ended = any(entry.kind is Kind.END and entry.what == "ended" for entry in story.entries)
+    ended = any(entry.what == "ended" for entry in story.about(Kind.END))
     stuck = any(entry.what == STUCK for entry in story.entries)
     for name in levels.names if ended and not stuck and not levels.expected else []:
         state = story.states.get(name)
@@ -56,6 +56,8 @@ def _untold(story: Story, levels: Levels, told: list[str]) -> Iterator[str]:
 @law("L10", reads="errors, over")
 def errors_once(story: Story, patience: Patience) -> Iterator[Case]:
     """A call's first exception goes where the flow wants it; without such a place, or again, it ends this call."""
+    if not story.about(Kind.ERROR):
+        return
     recovered, failed, is_lost = False, False, False
     for entry in story.entries:
         if entry.kind is Kind.LINK and entry.what in ("detached", "resumed"):
@@ -78,7 +80,7 @@ def errors_once(story: Story, patience: Patience) -> Iterator[Case]:
 def every_call_ends(story: Story, patience: Patience) -> Iterator[Case]:
     """A call is over within its limit and ended within the grace after that; a line that stays away ends it too."""
     over, detached = None, None
-    for entry in story.entries:
+    for entry in story.about(Kind.END, Kind.LINK):
         if is_over(entry):
             over = entry
             yield case(entry, _too_long(entry, detached, patience))

@@ -8,7 +8,7 @@ from typing import Any
 
 from attrs import define, field
 
-from callflow.call.journal import Entry
+from callflow.call.journal import Entry, Kind
 from callflow.flow.definition import overrides
 from callflow.flow.keys import TYPE_AHEAD
 from callflow.flow.secret import DOT
@@ -31,20 +31,21 @@ class KeyBook:
 
     def read(self, entry: Entry) -> tuple[list[int], str]:
         """Take an entry in; give the keys that it is about, and what is wrong with it."""
-        if is_key(entry, "pressed"):
-            self.came.append(self.pressed)
-            self.pressed += 1
-        elif is_key(entry, "taken"):
-            passes = self.held and self.came and self._passes_over(entry)
-            return self._take(self.came if passes else self.held or self.came, "taken")
-        elif is_key(entry, "held"):
-            found, words = self._take(self.came, "held")
-            self.held.extend(found)
-            return found, words
-        elif is_key(entry, "late terminator"):
-            return self._take(self.held or self.came, "swallowed")
-        elif is_key(entry, "dropped"):
-            return self._drop(entry)
+        match entry.kind, entry.what:
+            case Kind.KEY, "pressed":
+                self.came.append(self.pressed)
+                self.pressed += 1
+            case Kind.KEY, "taken":
+                passes = self.held and self.came and self._passes_over(entry)
+                return self._take(self.came if passes else self.held or self.came, "taken")
+            case Kind.KEY, "held":
+                found, words = self._take(self.came, "held")
+                self.held.extend(found)
+                return found, words
+            case Kind.KEY, "late terminator":
+                return self._take(self.held or self.came, "swallowed")
+            case Kind.KEY, "dropped":
+                return self._drop(entry)
         return [], ""
 
     def _passes_over(self, entry: Entry) -> bool:
@@ -72,7 +73,7 @@ class KeyBook:
 def every_key_once_and_in_order(story: Story, patience: Patience) -> Iterator[Case]:
     """A key that nobody asked for is dropped and counted, or kept, at most 32; whoever asks gets the oldest first."""
     book = KeyBook(story)
-    for entry in story.entries:
+    for entry in story.about(Kind.KEY, Kind.END):
         if is_over(entry):
             return
         about, words = book.read(entry)

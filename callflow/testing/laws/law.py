@@ -11,7 +11,6 @@ from attrs import define, field, frozen
 
 from callflow.call.journal import Entry, Kind
 from callflow.flow.flow import Flow
-from callflow.flow.graph import Edge
 from callflow.flow.state import State
 from callflow.session.inputs import Pressed, Resumed, Started
 from callflow.testing.rules.rule import Case
@@ -64,8 +63,14 @@ class Story:
         return {state.__name__: state for state in reversed(states)}
 
     @cached_property
-    def edges(self) -> Sequence[Edge]:
-        return () if self.flow is None else self.flow.graph.all_edges
+    def edges(self) -> frozenset[tuple[str, str, str]]:
+        """The edges of the flow's graph: state, handler, next state."""
+        edges = () if self.flow is None else self.flow.graph.all_edges
+        return frozenset((edge.source.__name__, edge.handler, edge.target.__name__) for edge in edges)
+
+    def about(self, *kinds: Kind) -> list[Entry]:
+        """Give the entries about these, in order: most laws have no need to walk past all the others."""
+        return [entry for entry in self.entries if entry.kind in kinds]
 
     @cached_property
     def keys(self) -> list[str]:

@@ -5,7 +5,10 @@ from __future__ import annotations
 from attrs import define, field
 
 from callflow.call.journal import Entry, Kind
-from callflow.testing.laws.law import is_over, is_state, text
+from callflow.testing.laws.law import text
+
+READ = (Kind.STATE, Kind.END, Kind.ERROR)
+"""What it is about that tells of them."""
 
 RESULTS = frozenset({"Done", "GaveUp"})
 """What a state of a sub-flow is left for when that is over; no state is entered by it."""
@@ -29,17 +32,18 @@ class Levels:
 
     def read(self, entry: Entry) -> str:
         """Take an entry in; say what is wrong with it."""
-        if is_over(entry):
-            self.expected = self.result = ""
-        elif is_state(entry, "entered"):
-            return self._enter(entry)
-        elif is_state(entry, "left"):
-            return self._leave(entry)
-        elif is_state(entry, "stayed", "asked"):
-            return self._stay(entry)
-        elif entry.kind is Kind.ERROR and (following := text(entry, "next")) and self.expected != following:
-            self.stack.clear()
-            self.expected = following
+        match entry.kind, entry.what:
+            case Kind.STATE, "entered":
+                return self._enter(entry)
+            case Kind.STATE, "left":
+                return self._leave(entry)
+            case Kind.STATE, "stayed" | "asked":
+                return self._stay(entry)
+            case Kind.END, "over":
+                self.expected = self.result = ""
+            case Kind.ERROR, _ if (following := text(entry, "next")) and self.expected != following:
+                self.stack.clear()
+                self.expected = following
         return ""
 
     def _enter(self, entry: Entry) -> str:

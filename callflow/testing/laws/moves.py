@@ -8,7 +8,7 @@ from callflow.call.journal import Entry, Kind
 from callflow.flow.definition import overrides
 from callflow.flow.secret import DOT
 from callflow.testing.laws.law import Patience, Story, case, is_fate, is_key, is_state, law, text
-from callflow.testing.laws.levels import RESULTS, Levels
+from callflow.testing.laws.levels import READ, RESULTS, Levels
 from callflow.testing.rules.rule import Case
 
 ALWAYS = frozenset({"on_detached", "on_resumed"})
@@ -23,14 +23,13 @@ DEEPEST = 9
 
 def _declared(story: Story, entry: Entry) -> bool:
     """Whether the flow's graph has an edge for a move."""
-    state, handler, to = (text(entry, name) for name in ("state", "by", "to"))
-    return any((e.source.__name__, e.handler, e.target.__name__) == (state, handler, to) for e in story.edges)
+    return (text(entry, "state"), text(entry, "by"), text(entry, "to")) in story.edges
 
 
 def _moves(story: Story, *, written: bool) -> Iterator[Entry]:
     """Give the moves by handlers that the flow's author wrote, or those that callflow makes by itself."""
-    for entry in story.entries:
-        if is_state(entry, "left") and text(entry, "to") not in RESULTS:
+    for entry in story.about(Kind.STATE):
+        if entry.what == "left" and text(entry, "to") not in RESULTS:
             state, handler = story.states.get(text(entry, "state")), text(entry, "by")
             if state is not None and written == (handler == "run" or overrides(state, handler)):
                 yield entry
@@ -48,14 +47,14 @@ def declared_moves(story: Story, patience: Patience) -> Iterator[Case]:
 def superstates(story: Story, patience: Patience) -> Iterator[Case]:
     """A state answers by its own handler, or else by that of the nearest base that has one."""
     digit = ""
-    for entry in story.entries:
+    for entry in story.about(Kind.KEY, Kind.STATE):
         if is_key(entry, "taken"):
             digit = text(entry, "key")
         elif is_state(entry, "asked"):
             state, handler = story.states.get(text(entry, "state")), text(entry, "handler")
             if state is not None:
-                choices = dict(state.choices()) if hasattr(state, "choices") else {}
-                of_key = handler in choices.values() and digit not in ("", DOT)
+                choices = {} if digit in ("", DOT) else state.choices()
+                of_key = handler in choices.values()
                 fits = choices[digit] == handler if of_key else handler in ALWAYS or overrides(state, handler)
                 yield case(entry, "" if fits else f"{text(entry, 'state')} has no {handler} for this")
             digit = ""
@@ -73,6 +72,8 @@ def defaults_are_edges(story: Story, patience: Patience) -> Iterator[Case]:
 
 def _begun_anew(story: Story) -> Iterator[Case]:
     """Judge what states say when their line is back. A ``run`` may have begun something meanwhile: that is its own."""
+    if not any(is_state(entry, "resumed") for entry in story.entries):
+        return
     anew = {edge.source.__name__ for edge in ([] if story.flow is None else story.flow.graph.reentries)}
     resumed = ""
     for entry in story.entries:
@@ -91,7 +92,7 @@ def _led_by_errors(story: Story) -> Iterator[Case]:
     """Judge where errors lead that no state took."""
     error = None if story.flow is None else story.flow.graph.error
     taken = False
-    for entry in story.entries if story.flow is not None else []:
+    for entry in story.about(Kind.ERROR, Kind.STATE) if story.flow is not None else []:
         if entry.kind is Kind.ERROR and (to := text(entry, "next")) and not taken:
             fits = error is not None and error.__name__ == to
             yield case(entry, "" if fits else f"an error leads to {to} by default, and no edge says so")
@@ -101,8 +102,10 @@ def _led_by_errors(story: Story) -> Iterator[Case]:
 @law("L14", reads="entered within a sub-flow, left with a result, asked")
 def subflows(story: Story, patience: Patience) -> Iterator[Case]:
     """A sub-flow is inside one state, at most 8 deep, and what it ends with goes to that state's handler at once."""
+    if not any("within" in entry.details or text(entry, "to") in RESULTS for entry in story.about(Kind.STATE)):
+        return
     levels = Levels()
-    for entry in story.entries:
+    for entry in story.about(*READ):
         result = levels.result
         levels.read(entry)
         if result and is_state(entry, "asked", "entered", "left"):

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from callflow.call.journal import Entry, Kind
 from callflow.testing.laws.keys import KeyBook
 from callflow.testing.laws.law import Patience, Story, case, is_due, is_over, is_state, law, text
-from callflow.testing.laws.levels import Levels
+from callflow.testing.laws.levels import READ, Levels
 from callflow.testing.rules.rule import Case
 
 _DECIDE_NOTHING = ("on_hangup", "on_recorded_hangup")
@@ -20,11 +20,12 @@ def one_event_at_a_time(story: Story, patience: Patience) -> Iterator[Case]:
     for entry in story.entries:
         if deciding is not None and _is_event(entry):
             yield case(entry, f"{entry.kind.value} {entry.what} while {text(deciding, 'handler')} decided")
-        if is_state(entry, "stayed", "left") or entry.kind in (Kind.ERROR, Kind.END):
-            deciding = None
-        elif is_state(entry, "asked") and text(entry, "handler") not in _DECIDE_NOTHING:
-            deciding = entry
-            yield case(entry)
+        match entry.kind, entry.what:
+            case (Kind.STATE, "stayed" | "left") | (Kind.ERROR | Kind.END, _):
+                deciding = None
+            case Kind.STATE, "asked" if text(entry, "handler") not in _DECIDE_NOTHING:
+                deciding = entry
+                yield case(entry)
 
 
 def _is_event(entry: Entry) -> bool:
@@ -37,7 +38,7 @@ def _is_event(entry: Entry) -> bool:
 def none_stays_and_a_state_moves(story: Story, patience: Patience) -> Iterator[Case]:
     """None stays; a state that is returned is entered, always, and the one before it left."""
     levels, left_at, is_lost = Levels(), 0.0, False
-    for entry in story.entries:
+    for entry in story.about(*READ, Kind.LINK):
         if entry.kind is Kind.LINK and entry.what in ("detached", "resumed"):
             is_lost, left_at = entry.what == "detached", entry.at  # what waited for a line begins anew when it is back
         if is_over(entry):
@@ -56,7 +57,7 @@ def none_stays_and_a_state_moves(story: Story, patience: Patience) -> Iterator[C
 def late_results_are_dropped(story: Story, patience: Patience) -> Iterator[Case]:
     """What run returns moves the call only while its own state lasts."""
     levels, returned = Levels(), dict[object, str]()
-    for entry in story.entries:
+    for entry in story.about(*READ):
         if is_state(entry, "run returned"):
             yield case(entry)
             returned[entry.details.get("visit")] = text(entry, "to")
@@ -71,8 +72,10 @@ def late_results_are_dropped(story: Story, patience: Patience) -> Iterator[Case]
 @law("L4", reads="timer due; keys pressed and what became of them, run returned")
 def the_mailbox_before_deadlines(story: Story, patience: Patience) -> Iterator[Case]:
     """What came before a deadline is handled before it, at the same instant too."""
+    if not any(map(is_due, story.about(Kind.TIMER))):
+        return
     book, result = KeyBook(story), ""
-    for entry in story.entries:
+    for entry in story.about(Kind.KEY, Kind.TIMER, Kind.STATE):
         if is_state(entry, "entered", "left", "stayed"):
             result = ""
         elif is_state(entry, "run returned"):

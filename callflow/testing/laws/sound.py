@@ -8,7 +8,7 @@ from attrs import define, field
 
 from callflow.call.journal import Entry, Kind
 from callflow.flow.playback import CUT_BY_KEY
-from callflow.testing.laws.law import Patience, Story, case, is_fate, is_key, is_over, is_state, law, text
+from callflow.testing.laws.law import Patience, Story, case, is_fate, is_over, law, text
 from callflow.testing.rules.rule import Case
 
 
@@ -69,28 +69,28 @@ class Sounds:
 def playback_belongs_to_its_state(story: Story, patience: Patience) -> Iterator[Case]:
     """A playback has one fate, before its state is left for the next; a key that cuts it is delivered after that."""
     sounds = Sounds()
-    for entry in story.entries:
-        match entry:
-            case Entry(kind=Kind.PLAYBACK, what="queued"):
+    for entry in story.about(Kind.PLAYBACK, Kind.STATE, Kind.KEY):
+        match entry.kind, entry.what:
+            case Kind.PLAYBACK, "queued":
                 yield case(entry, sounds.begin(entry))
-            case Entry(kind=Kind.PLAYBACK, what="paused"):
+            case Kind.PLAYBACK, "paused":
                 yield case(entry, sounds.pause(entry))
-            case Entry(kind=Kind.PLAYBACK, what="resumed"):
+            case Kind.PLAYBACK, "resumed":
                 yield case(entry, sounds.go_on(entry))
-            case Entry(kind=Kind.PLAYBACK, what="barge-in"):
+            case Kind.PLAYBACK, "barge-in":
                 sounds.cut = True
                 what = f"a {text(entry, 'by')} cut what does not play"
                 yield case(entry, "" if sounds.playing is not None else what)
-            case Entry(kind=Kind.PLAYBACK) if is_fate(entry):
+            case Kind.PLAYBACK, _ if is_fate(entry):
                 yield case(entry, sounds.end(entry))
-            case _ if sounds.all and is_state(entry, "entered"):
+            case Kind.STATE, "entered" if sounds.all:
                 yield case(entry, f"{_name(sounds.all[-1])} still plays in {text(entry, 'state')}")
                 sounds = Sounds()
-            case _ if sounds.playing is not None and is_key(entry, "taken"):
+            case Kind.KEY, "taken" if sounds.playing is not None:
                 yield case(entry, _wrong_key(sounds.playing, cut=sounds.cut))
             case _:
                 pass
-    if story.entries and any(map(is_over, story.entries)):
+    if any(map(is_over, story.about(Kind.END))):
         yield from (case(each, f"{_name(each)} never had a fate") for each in sounds.all)
 
 

@@ -20,7 +20,7 @@ from callflow.testing.laws.law import (
     law,
     text,
 )
-from callflow.testing.laws.levels import Levels
+from callflow.testing.laws.levels import READ, Levels
 from callflow.testing.rules.rule import Case
 
 KNOWN = frozenset({"State", "Say", "Menu", "CollectDigits", "Confirm", "Hangup", "SubFlow"})
@@ -69,7 +69,8 @@ class _Clock:
 def timers_at_their_moment(story: Story, patience: Patience) -> Iterator[Case]:
     """timeout runs from entering, first_digit from the prompt's end; only keys restart one; none outlives its state."""
     levels, clocks, outage = Levels(), list[_Clock](), _Outage()
-    for entry in story.entries if story.flow is not None else []:
+    read = (*READ, Kind.TIMER, Kind.PLAYBACK, Kind.KEY, Kind.LINK)
+    for entry in story.about(*read) if story.flow is not None else []:
         if outage.read(entry, clocks):
             continue
         if is_due(entry):
@@ -139,7 +140,7 @@ def _forgotten(entry: Entry, clocks: list[_Clock], patience: Patience) -> Iterat
 def frozen_while_detached(story: Story, patience: Patience) -> Iterator[Case]:
     """While the line is away the flow stands still: no key is taken, no wait is over, no state is left or entered."""
     detached: Entry | None = None
-    for entry in story.entries:
+    for entry in story.entries if any(entry.what == "detached" for entry in story.about(Kind.LINK)) else []:
         if is_over(entry) or (entry.kind is Kind.LINK and entry.what == "resumed"):
             detached = None
         elif entry.kind is Kind.LINK and entry.what == "detached":
