@@ -7,7 +7,8 @@ examples (K) off all that is known: that nothing stays behind, for one, and that
 from __future__ import annotations
 
 import functools
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from functools import cached_property
 
 from attrs import field, frozen
 
@@ -67,19 +68,18 @@ def breach(law: Lawful, at: float, words: str, n: int = 0) -> LawBroken:
 def _of_rule(rule: Rule) -> Lawful:
     theirs = rule in rules.EXOTEL
 
-    def judge(evidence: Evidence) -> Iterator[Case]:
-        for log in evidence.recordings if theirs else [evidence.wire]:
-            for part in [log] if rule.whole else log.connections():
-                yield from rule.examine(part, evidence.limits)
+    def judge(evidence: Evidence) -> list[Case]:
+        logs = evidence.recordings if theirs else [evidence.wire]
+        parts = logs if rule.whole else [part for log in logs for part in log.connections()]
+        return [case for part in parts for case in rule.examine(part, evidence.limits)]
 
     name = rule.examine.__name__.replace("_", "-")
     return Lawful(name=name, sentence=rule.sentence, rule=rule.id, judge=judge, reads=rule.reads)
 
 
 def _of_law(law: Law) -> Lawful:
-    def judge(evidence: Evidence) -> Iterator[Case]:
-        for story in evidence.stories:
-            yield from law.examine(story, evidence.patience)
+    def judge(evidence: Evidence) -> list[Case]:
+        return [case for story in evidence.stories for case in law.examine(story, evidence.patience)]
 
     name = law.name.replace(" ", "-")
     return Lawful(name=name, sentence=law.sentence, rule=law.id, judge=judge, reads=law.reads)
@@ -121,7 +121,11 @@ class Bound:
 
     def judge_stories(self, evidence: Evidence, premises: dict[str, int]) -> list[LawBroken]:
         """Judge calls that are over by what their journals say, and nothing else."""
-        return _judge([law for law in self.laws if law.rule in _OF_STORIES], evidence, premises)
+        return _judge(self._of_stories, evidence, premises)
+
+    @cached_property
+    def _of_stories(self) -> list[Lawful]:
+        return [law for law in self.laws if law.rule in _OF_STORIES]
 
 
 _OF_STORIES = frozenset({*OF_STORIES, *(law.id for law in laws.ALL)})
@@ -133,7 +137,7 @@ def _judge(book: Sequence[Lawful], evidence: Evidence, premises: dict[str, int])
         cases = list(law.judge(evidence))
         if cases:
             premises[law.name] = premises.get(law.name, 0) + len(cases)
-        broken += [breach(law, case.at, case.broken, case.n) for case in cases if case.broken]
+            broken += [breach(law, case.at, case.broken, case.n) for case in cases if case.broken]
     return broken
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 from attrs import frozen
@@ -22,7 +22,7 @@ from callflow.testing.wirelog import LIVE, Blocked, Held, Interrupted, Queued, S
 from callflow.testing.wirelog import Entry as Passed
 from callflow.wire.messages import Clear, Mark, Media
 
-Judge = Callable[[Evidence], Iterator[Case]]
+Judge = Callable[[Evidence], Iterable[Case]]
 
 
 def no_errors(evidence: Evidence) -> Iterator[Case]:
@@ -65,8 +65,9 @@ def one_line_each(evidence: Evidence) -> Iterator[Case]:
     for entry in evidence.wire.of(Queued):
         if isinstance(entry.what, Queued):
             first = on.setdefault(entry.what.utterance, entry.conn)
-            wrong = f"audio of {entry.what.utterance!r} went out on another line than it began on"
-            yield Case(entry.at, wrong if entry.conn != first else "")
+            is_moved = entry.conn != first
+            wrong = f"audio of {entry.what.utterance!r} went out on another line than it began on" if is_moved else ""
+            yield Case(entry.at, wrong)
 
 
 def no_gaps(evidence: Evidence) -> Iterator[Case]:

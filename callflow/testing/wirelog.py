@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import enum
 import itertools
-from collections.abc import Callable, Iterator, Sequence
-from typing import TypeVar, cast, get_args
+from collections import defaultdict
+from collections.abc import Callable
+from typing import Any, TypeVar, cast, get_args
 
 from attrs import Factory, define, evolve, field, frozen
 
@@ -204,30 +205,6 @@ class Entry:
 
 
 @define
-class _Index:
-    """Where things stand in a log, so that each rule finds what it reads without a walk through all the rest."""
-
-    size: int
-    """Entries that it covers."""
-    places: dict[type, list[int]] = Factory(dict)
-    """By what they hold."""
-    found: dict[object, object] = Factory(dict)
-    """What was asked for already, by question."""
-
-    @classmethod
-    def of(cls, entries: Sequence[Entry]) -> _Index:
-        index = cls(len(entries))
-        for place, entry in enumerate(entries):
-            index.places.setdefault(type(entry.what), []).append(place)
-        return index
-
-    def of_kinds(self, kinds: tuple[type, ...]) -> list[int]:
-        """Give the places of things of these kinds, in order."""
-        lists = [places for kind, places in self.places.items() if issubclass(kind, kinds)]
-        return lists[0] if len(lists) == 1 else sorted(itertools.chain.from_iterable(lists))
-
-
-@define
 class WireLog:
     """What passed on a connection, or on several, in the order in which the server saw and did it.
 
@@ -240,7 +217,10 @@ class WireLog:
     crossing: float = 0.0
     """Seconds. 0 for a journal. For a log that was taken at the far end: how long a message may be under way, so that
     what was sent before the server could know of a ``stop`` is no breach."""
-    _indexed: _Index = field(factory=lambda: _Index(0), init=False, eq=False, repr=False)
+    _found: dict[object, Any] = field(factory=dict, init=False, eq=False, repr=False)
+    """What was asked for already, by question."""
+    _size: int = field(default=0, init=False, eq=False, repr=False)
+    """Entries that there were then."""
 
     def arrived(self, at: float, what: str | bytes | Arrival, *, conn: int = 1) -> None:
         """Add what came from Exotel; text is decoded here."""
@@ -254,42 +234,48 @@ class WireLog:
         """Add a fact of the server's inside."""
         self.entries.append(Entry(at, Side.APP, fact, conn))
 
-    @property
-    def _index(self) -> _Index:
-        if self._indexed.size != len(self.entries):
-            self._indexed = _Index.of(self.entries)
-        return self._indexed
-
     def once(self, question: object, answer: Callable[[WireLog], T]) -> T:
         """Give what *answer* finds in this log; ask it but once, as long as the log does not grow."""
-        found = self._index.found
-        if question not in found:
-            found[question] = answer(self)
-        return cast("T", found[question])
+        if self._size != len(self.entries):
+            self._found, self._size = {}, len(self.entries)
+        if question not in self._found:
+            self._found[question] = answer(self)
+        found: T = self._found[question]
+        return found
 
     def connections(self) -> list[WireLog]:
         """Give what passed on each connection, as a log of its own; HTTP is on none."""
         return self.once("connections", WireLog._connections)
 
     def _connections(self) -> list[WireLog]:
-        parts = dict[int, list[Entry]]()
+        parts = defaultdict[int, list[Entry]](list)
         for entry in self.entries:
-            parts.setdefault(entry.conn, []).append(entry)
+            parts[entry.conn].append(entry)
         return [evolve(self, entries=part) for number, part in parts.items() if number]
 
     def places(self, *kinds: type) -> list[int]:
         """Give the places of the entries of these kinds, on whatever side."""
-        return self.once(kinds, lambda log: log._index.of_kinds(kinds))
+        return self.once(kinds, lambda log: log._places(kinds))
 
-    def of(self, *kinds: type) -> Iterator[Entry]:
+    def _places(self, kinds: tuple[type, ...]) -> list[int]:
+        index = self.once("index", WireLog._index)
+        lists = [index[kind] for kind in kinds if kind in index]
+        return lists[0] if len(lists) == 1 else sorted(itertools.chain.from_iterable(lists))
+
+    def _index(self) -> dict[type, list[int]]:
+        """Find where things stand, so that each rule finds what it reads without a walk through all the rest."""
+        index = defaultdict[type, list[int]](list)
+        for place, entry in enumerate(self.entries):
+            index[type(entry.what)].append(place)
+        return index
+
+    def of(self, *kinds: type) -> list[Entry]:
         """Give the entries of these kinds, on whatever side."""
-        return map(self.entries.__getitem__, self.places(*kinds))
+        return self.once(("of", kinds), lambda log: [log.entries[place] for place in log.places(*kinds)])
 
-    def each(self, side: Side, kind: type[T]) -> Iterator[tuple[float, T]]:
+    def each(self, side: Side, kind: type[T]) -> list[tuple[float, T]]:
         """Give the entries of one side and kind, with their times."""
-        for entry in self.of(kind):
-            if entry.side is side:
-                yield entry.at, cast("T", entry.what)
+        return [(entry.at, cast("T", entry.what)) for entry in self.of(kind) if entry.side is side]
 
     def has(self, *kinds: type) -> bool:
         """Say whether a fact of one of these kinds was noted."""
@@ -308,6 +294,9 @@ class WireLog:
 
     def starts(self) -> list[tuple[int, Start]]:
         """Find every ``start`` that arrived, each with its place in the log."""
+        return self.once("starts", WireLog._starts)
+
+    def _starts(self) -> list[tuple[int, Start]]:
         found = ((place, self.entries[place]) for place in self.places(Start))
         return [(place, cast("Start", entry.what)) for place, entry in found if entry.side is Side.IN]
 
@@ -316,6 +305,9 @@ class WireLog:
 
         One connection carries one stream (exotel.md §1), so any ``stop`` on it is this stream's.
         """
+        return self.once("end", WireLog._end)
+
+    def _end(self) -> tuple[int, Entry] | None:
         for place in self.places(Stop, Closed):
             entry = self.entries[place]
             if entry.side is Side.IN or isinstance(entry.what, Closed):
@@ -325,6 +317,9 @@ class WireLog:
     @property
     def line(self) -> AudioFormat:
         """The format of the line, from ``form``, else from ``start``, else the default."""
+        return self.once("line", WireLog._line)
+
+    def _line(self) -> AudioFormat:
         start = next((start for _, start in self.each(Side.IN, Start)), None)
         if self.form is not None or start is None:
             return self.form or AudioFormat()

@@ -92,6 +92,8 @@ class _Playout:
     utterances: list[_Utterance] = field(factory=list)
     owed: int = 0
     """Clears that interrupts have still to bring."""
+    _now: _Utterance | None = None
+    """Whose bytes went out last, if all before it is done with."""
 
     def queue(self, fact: Queued) -> None:
         last = self.utterances[-1] if self.utterances else None
@@ -110,15 +112,25 @@ class _Playout:
         if not self.owed:
             self.interrupt()
         self.owed -= 1
+        self._now = None
         for utterance in self.utterances:
             utterance.cleared = utterance.taken_back
 
     def take(self, payload: bytes) -> tuple[_Utterance | None, str]:
         """Say whose next bytes these are, and what is wrong with the order."""
+        now = None if self.owed else self._now
+        if now is None or not payload or not now.audio.startswith(payload, now.sent):
+            return self._seek(payload)
+        now.sent += len(payload)
+        return now, ""
+
+    def _seek(self, payload: bytes) -> tuple[_Utterance | None, str]:
+        self._now = None
         live = [utterance for utterance in self.utterances if not utterance.cleared]
         for utterance in (*live, *(old for old in self.utterances if old.cleared)):
             if utterance.goes_on_with(payload, self.line):
                 utterance.sent += len(payload)
+                self._now = None if utterance.cleared else utterance
                 return utterance, self._passed_over(utterance)
         for utterance in live:
             found = utterance.find(payload, self.line)
@@ -137,10 +149,13 @@ class _Playout:
                 utterance.sent, utterance.marked = len(utterance.audio), True
         return words
 
-    @property
-    def unmarked(self) -> list[_Utterance]:
-        """Those whose mark is still to come."""
-        return [utterance for utterance in self.utterances if not utterance.marked and not utterance.taken_back]
+    def unmarked(self, until: _Utterance | None = None) -> Iterator[_Utterance]:
+        """Give those whose mark is still to come, up to one of them."""
+        for utterance in self.utterances:
+            if utterance is until:
+                return
+            if not utterance.marked and not utterance.taken_back:
+                yield utterance
 
 
 @define
@@ -192,12 +207,12 @@ class _Judged:
         elif self.due and not whose.taken_back:
             self.clears.append(Case(at, f"audio of {whose.name!r} before the clear"))
         if not whose.marked and not whose.taken_back:
-            for earlier in itertools.takewhile(lambda each: each is not whose, playout.unmarked):
+            for earlier in playout.unmarked(until=whose):
                 earlier.marked = True
                 self.marks.append(Case(at, f"audio of {whose.name!r} before the mark of {earlier.name!r}"))
 
     def _judge_mark(self, at: float, playout: _Playout) -> None:
-        first = next(iter(playout.unmarked), None)
+        first = next(playout.unmarked(), None)
         if first is not None:
             first.marked = True
             words = f"{first.left} bytes of {first.name!r} before its end" if first.left else ""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import cast
 
 from callflow.session.inputs import Audio, Frame, Pressed, Resumed, SendClear, SendMark, SendMedia, Started
@@ -77,13 +77,20 @@ def whole_and_in_order(log: WireLog, limits: Limits) -> Iterator[Case]:
             case Malformed(reason=reason):
                 yield Case(entry.at, f"no whole message: {reason}")
             case Media() | Mark() | Clear() as message if judged:
-                place = next((n for n, frame in enumerate(frames) if _is(frame, message)), None)
+                place = _place(frames, message)
                 wrong = "was not submitted" if place is None else "overtook another" if place else ""
                 yield Case(entry.at, f"{name_of(message)} {wrong}" if wrong else "")
                 if place is not None:
                     del frames[place]
             case _:
                 yield Case(entry.at)
+
+
+def _place(frames: Iterable[Frame], message: Outbound) -> int | None:
+    for place, frame in enumerate(frames):
+        if _is(frame, message):
+            return place
+    return None
 
 
 def _is(frame: Frame, message: Outbound) -> bool:
