@@ -23,7 +23,7 @@ from callflow.testing.keeping import keep
 from callflow.testing.lawbook import LawBroken
 from callflow.testing.outside import TURN
 from callflow.testing.pilot import Flight, before_takeoff, flights_to, fly, untaken, variations
-from callflow.testing.rehearsal import rare_collection
+from callflow.testing.rehearsal import long_run
 from callflow.testing.shrinking import shrink
 from callflow.testing.stepper import NeverSettles
 
@@ -70,7 +70,7 @@ def hunt(machine: type[Example], settings: make_settings | None = None) -> None:
         ThinCoverage: Too few of the flow's edges were taken.
     """
     machine.begin_run()
-    with rare_collection():
+    with long_run():
         _search(machine, settings or usual_settings())
     machine.check_run()
 

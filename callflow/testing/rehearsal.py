@@ -38,7 +38,7 @@ from callflow.testing.seeding import task_order
 from callflow.testing.seen import Seen
 from callflow.testing.stage import Circumstances, Stage
 from callflow.testing.stepper import Stepper
-from callflow.testing.witness import Witness, witnessed
+from callflow.testing.witness import Witness, standing_round, witnessed
 
 T = TypeVar("T")
 
@@ -72,6 +72,13 @@ def rare_collection() -> Iterator[None]:
         gc.unfreeze()
         if was_on:
             gc.enable()
+
+
+@contextmanager
+def long_run() -> Iterator[None]:
+    """Do once what many examples of one run need alike: they are watched, and their garbage is left for later."""
+    with rare_collection(), standing_round():
+        yield
 
 
 def collect_now_and_then(examples: int) -> None:

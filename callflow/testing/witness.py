@@ -1,6 +1,7 @@
 """A witness: keeps one wire log of all that a server does, and the story of every call, from outside of the product.
 
 It stands round the few functions through which everything passes and writes down what goes by. Nothing is changed.
+A run of many examples puts it there once: a class that is changed has Python forget all that it knew of its methods.
 """
 
 from __future__ import annotations
@@ -11,7 +12,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any
-from weakref import WeakKeyDictionary
 
 import trio
 from attrs import define
@@ -92,14 +92,14 @@ class Witness:
         """The stories of calls that reached ``start``."""
         self.errors: list[BaseException] = []
         """What the flow's code raised, oldest first."""
-        self.cells: Counter[tuple[S, In]] = Counter()
-        """How often each cell of the session's table was looked up."""
+        self._looked_up: list[tuple[S, In]] = []
+        """Each cell of the session's table, as often as it was."""
         self._count = 0
-        self._of: WeakKeyDictionary[Any, int] = WeakKeyDictionary()
+        self._of: dict[Any, int] = {}
         """Connection of a link, and the newest of a driver and of its writer."""
-        self._had: WeakKeyDictionary[Driver, list[int]] = WeakKeyDictionary()
+        self._had: dict[Driver, list[int]] = {}
         self._marks: dict[tuple[int, str], int] = {}
-        """Which connection a mark of a driver went out on."""
+        """Which connection a mark of a writer went out on."""
         self._report: ContextVar[Any] = ContextVar("report")
         """What the request says that this task answers."""
         self._asked: ContextVar[int] = ContextVar("asked")
@@ -112,13 +112,18 @@ class Witness:
         """The path of the request that this task answers."""
         self._pinged: bytes | None = None
         self._utterances = 0
-        self._played: WeakKeyDictionary[Writer, _Utterance] = WeakKeyDictionary()
+        self._played: dict[Writer, _Utterance] = {}
         """What each writer sends, or sent last."""
 
     @property
     def logs(self) -> list[WireLog]:
         """What passed on each connection."""
         return self.log.connections()
+
+    @property
+    def cells(self) -> Counter[tuple[S, In]]:
+        """How often each cell of the session's table was looked up."""
+        return Counter(self._looked_up)
 
     def came(self, what: Any, conn: int) -> None:
         self.log.arrived(trio.current_time(), what, conn=conn)
@@ -172,20 +177,22 @@ class Witness:
         original(task, socket, event)
 
     def feed(self, original: Any, session: Session, event: Input) -> Any:
-        self.cells[session.state, kind_of(event)] += 1
+        self._looked_up.append((session.state, kind_of(event)))
         return original(session, event)
 
     def hear(self, original: Any, session: Session, media: Any) -> Any:
         """The short way of a frame, which is the long one's if it gives None."""
         taken = original(session, media)
         if taken is not None:
-            self.cells[session.state, In.MEDIA] += 1
+            self._looked_up.append((session.state, In.MEDIA))
         return taken
 
     def tell(self, original: Any, driver: Driver, told: Told) -> None:
         if isinstance(told, _TOLD):
             conn = self._of[driver]
-            self.note(told, self._marks.get((id(driver), told.name), conn) if isinstance(told, MarkDone) else conn)
+            self.note(
+                told, self._marks.get((id(driver.writer), told.name), conn) if isinstance(told, MarkDone) else conn
+            )
         original(driver, told)
 
     def cut(self, original: Any, driver: Driver) -> None:
@@ -218,13 +225,11 @@ class Witness:
         return str(self._utterances)
 
     def write(self, original: Any, writer: Writer, frame: Frame) -> None:
-        self.note(frame, self._of[writer])
-        original(writer, frame)
-
-    def submit(self, original: Any, driver: Driver, frame: Frame) -> None:
+        conn = self._of[writer]
         if isinstance(frame, SendMark):
-            self._marks[id(driver), frame.name] = self._of[driver]
-        original(driver, frame)
+            self._marks[id(writer), frame.name] = conn
+        self.note(frame, conn)
+        original(writer, frame)
 
     def send(self, original: Any, link: Link, text: str) -> bool:
         place = len(self.log.entries)
@@ -370,7 +375,6 @@ _PLACES: tuple[Place, ...] = (
     (Session, "feed", "feed"),
     (Session, "heard", "hear"),
     (Driver, "_tell", "tell"),
-    (Driver, "_submit", "submit"),
     (Driver, "cut", "cut"),
     (Writer, "play", "play"),
     (Writer, "pause", "pause"),
@@ -391,27 +395,47 @@ _PLACES: tuple[Place, ...] = (
 )
 
 
-@contextmanager
-def witnessed(*more: Place) -> Iterator[Witness]:
-    """Keep the log of all that is served inside the block; of one block at a time.
+_present: Witness | None = None
+"""Whose block it is now. What stands round the functions asks this."""
+_is_standing = False
 
-    Args:
-        more: Functions of the caller's own to stand round as well.
-    """
-    witness, places = Witness(), (*_PLACES, *more)
-    before = [(owner, name, getattr(owner, name)) for owner, name, _ in places]
-    for owner, name, method in places:
-        setattr(owner, name, _stand_round(getattr(owner, name), getattr(witness, method)))
+
+@contextmanager
+def standing_round() -> Iterator[None]:
+    """Stand round the functions until the end of the block, for whatever is witnessed inside it."""
+    global _is_standing  # noqa: PLW0603  # the functions are there once in a process
+    if _is_standing:
+        yield
+        return
+    before = [(owner, name, getattr(owner, name)) for owner, name, _ in _PLACES]
+    for owner, name, method in _PLACES:
+        setattr(owner, name, _stand_round(getattr(owner, name), method))
+    _is_standing = True
     try:
-        yield witness
+        yield
     finally:
+        _is_standing = False
         for owner, name, original in before:
             setattr(owner, name, original)
 
 
-def _stand_round(original: Any, stands: Any) -> Any:
+@contextmanager
+def witnessed() -> Iterator[Witness]:
+    """Keep the log of all that is served inside the block; of one block at a time."""
+    global _present  # noqa: PLW0603  # as above
+    with standing_round():
+        before, _present = _present, Witness()
+        try:
+            yield _present
+        finally:
+            _present = before
+
+
+def _stand_round(original: Any, method: str) -> Any:
     @functools.wraps(original)
     def replaced(*args: Any, **kwargs: Any) -> Any:
-        return stands(original, *args, **kwargs)
+        if _present is None:
+            return original(*args, **kwargs)
+        return getattr(_present, method)(original, *args, **kwargs)
 
     return replaced
