@@ -175,7 +175,8 @@ class Example(RuleBasedStateMachine):
         if over > self._told:
             evidence, self._told = self.played.over_since(self._told), over
             _raise_first(self.bound.judge_stories(evidence, self.so_far.premises))
-        self._check("always", self.seen())
+        if checks_of(type(self), "always"):
+            self._check("always", self.seen())
 
     def seen(self) -> Seen[Any] | None:
         """What can be seen of the last call; None before it has begun."""
@@ -188,7 +189,7 @@ class Example(RuleBasedStateMachine):
         self._count(evidence)
         rest = evolve(evidence, stories=evidence.stories[self._told :])  # the others were judged when they were over
         _raise_first(self.bound.judge(rest, self.so_far.premises))
-        for seen in self.played.all_seen():
+        for seen in self.played.all_seen() if checks_of(type(self), "in the end") else ():
             self._check("in the end", seen)
 
     def _count(self, evidence: Evidence) -> None:
@@ -199,7 +200,7 @@ class Example(RuleBasedStateMachine):
         coverage.read(evidence.stories, self.played.witness.cells)
         for name, service in self.played.deeds.services.items():
             self.so_far.met.setdefault(name, set()).update(service.met)
-        for seen in self.played.all_seen():
+        for seen in self.played.all_seen() if checks_of(type(self), "sometimes") else ():
             self._note_sometimes(seen)
 
     def _check(self, when: str, seen: Seen[Any] | None) -> None:
