@@ -38,7 +38,7 @@ from callflow.testing.clock import VirtualClock
 from callflow.testing.doubles import Double
 from callflow.testing.hunting import usual_settings
 from callflow.testing.machine import CallMachine
-from callflow.testing.rehearsal import rare_collection
+from callflow.testing.rehearsal import long_run
 from callflow.testing.stage import FOLDED, Circumstances, Stage
 from examples.bank_ivr.bank import BankDown, FakeBank
 from examples.bank_ivr.ivr import bank_ivr
@@ -124,7 +124,7 @@ class Rate:
         self.alone += run(Empty, seed, examples)
         self.same_draws += run(SameDraws, seed, examples)
         Bank.begin_run()
-        with rare_collection():
+        with long_run():
             self.machine += run(Bank, seed, examples)
         coverage = Bank.so_far.coverage
         self.asked += examples
@@ -235,7 +235,7 @@ def sampled(every: float = 0.001) -> Iterator[Counter[str]]:
 
 def where_it_goes(examples: int) -> Iterator[str]:
     Bank.begin_run()
-    with rare_collection(), sampled() as found:
+    with long_run(), sampled() as found:
         run(Bank, 99, examples)
     for part, count in found.most_common():
         yield f"{part:<42}{100 * count / found.total():5.1f} %"
