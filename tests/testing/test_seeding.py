@@ -67,6 +67,7 @@ def test_who_waits_for_quiet_is_known_while_they_wait() -> None:
         async with trio.open_nursery() as nursery:
             nursery.start_soon(wait_all_tasks_blocked)
             await trio.lowlevel.checkpoint()
+            await trio.lowlevel.checkpoint()  # the other task has had its turn, whoever came first
             during = len(waiting)
         return during, len(waiting)
 
