@@ -19,6 +19,7 @@ from callflow.line.steps import (
     CALLED,
     CALLER,
     Act,
+    Beside,
     Branch,
     Deafen,
     Drop,
@@ -277,6 +278,23 @@ class _Faults:
         return [f"{duration(fault.at)} {render_step(fault.step)}" for fault in step.faults]
 
 
+@frozen
+class _Beside:
+    form: str = "TIME (keys KEYS | hangup)"
+
+    def read(self, words: Words) -> Mapping[str, Any]:
+        at = words.duration()
+        if words.accept("hangup"):
+            return {"beside": [Beside(at=at, step=HangUp())]}
+        if not words.accept("keys"):
+            raise words.error(f"keys or hangup has to stand here; write: {words.form}")
+        return {"beside": [Beside(at=at, step=Press(**_Keys().read(words)))]}
+
+    def write(self, step: Step | Header) -> Sequence[str]:
+        assert isinstance(step, Header)
+        return [f"{duration(each.at)} {render_step(each.step)}" for each in step.beside]
+
+
 _NUMBER, _WITHIN, _GAP = r"\+?[0-9]{2,15}", _Time("within", "within"), _Time("gap", "gap")
 _FOR = _Time("at_least", "for")
 
@@ -298,8 +316,9 @@ HEADER: Mapping[str, Slot] = {
     "order": _Text("order", "INTEGER", r"[0-9]{1,18}", "7", int),
     "network": _Choice("network", _members(Network), needed=True),
     "at": _Faults(),
+    "beside": _Beside(),
 }
-"""The header lines: name of each, and what stands behind it. ``param`` and ``at`` may come several times."""
+"""The header lines, with what stands behind each. ``param``, ``at`` and ``beside`` may come several times."""
 
 GRAMMAR: Mapping[str, tuple[type[Step], Sequence[Slot]]] = {
     "ring": (Ring, ()),

@@ -21,7 +21,6 @@ from callflow.line.steps import (
     Drop,
     Ended,
     Enter,
-    Fault,
     HalfClose,
     HangUp,
     Header,
@@ -80,7 +79,7 @@ class _Draft:
         self._path = path
         self._header: dict[str, Any] = {}
         self._parameters: dict[str, str] = {}
-        self._faults: list[Fault] = []
+        self._moments: dict[str, list[Any]] = {"faults": [], "beside": []}
         self._steps: list[Step] = []
 
     def take(self, words: Words) -> None:
@@ -99,8 +98,8 @@ class _Draft:
         slot = HEADER[name]
         words.form = f"{name} {slot.form}"
         for attribute, value in slot.read(words).items():
-            if name == "at":
-                self._faults += value
+            if attribute in self._moments:
+                self._moments[attribute] += value
                 continue
             known = self._parameters if name == "param" else self._header
             if attribute in known:
@@ -119,7 +118,8 @@ class _Draft:
     def finish(self) -> Script:
         if not self._steps:
             raise ScriptError(self._path, 1, "no step stands here; the shortest script is one line: hangup")
-        header = Header(parameters=self._parameters, faults=tuple(self._faults), **self._header)
+        moments: dict[str, Any] = {name: tuple(each) for name, each in self._moments.items()}
+        header = Header(parameters=self._parameters, **moments, **self._header)
         return Script(header=header, steps=tuple(self._steps), path=self._path)
 
 

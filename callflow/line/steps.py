@@ -250,6 +250,15 @@ class Fault:
     step: Trouble | Service
 
 
+@frozen(kw_only=True)
+class Beside:
+    """``beside 3s keys 1``: what another caller does at a moment of a call of their own, rung before the script's."""
+
+    at: float
+    """Seconds since that call was answered."""
+    step: Press | HangUp
+
+
 _ENCODINGS = {Coding.PCM16: "base64", Coding.MULAW: "audio/x-mulaw"}
 
 
@@ -298,6 +307,8 @@ class Header:
     network: Network = Network.SMOOTH
     faults: tuple[Fault, ...] = ()
     """What befalls the line, and the services behind the flow, by the clock."""
+    beside: tuple[Beside, ...] = ()
+    """What a second caller does, whose call has to be the same as without the script's; without any there is none."""
 
     @property
     def profile(self) -> Profile:

@@ -76,6 +76,10 @@ class Steered:
         """Answer, fail or hang from now on."""
         self._way = way
 
+    def is_one_with(self, other: Steered) -> bool:
+        """Say whether the same object stands behind both."""
+        return self._inside is other._inside
+
     @property  # type: ignore[misc]  # what isinstance looks at first
     def __class__(self) -> Any:
         return type(self._inside)

@@ -7,6 +7,7 @@ from collections.abc import Collection, Mapping, Sequence
 from attrs import Factory, frozen
 
 from callflow.flow.flow import Flow
+from callflow.testing.compared import Compared
 from callflow.testing.laws.law import Patience, Story
 from callflow.testing.rules.rule import Limits
 from callflow.testing.wirelog import WireLog
@@ -42,6 +43,8 @@ class Evidence:
     fullest: Mapping[str, tuple[float, float]] = Factory(dict)
     """The most that was in each kind of box, and what may be."""
     papers: Papers = Papers()
+    beside: Compared | None = None
+    """What became of a call beside one in trouble; None where there was no such call, or no trouble."""
     patience: Patience
     limits: Limits
     failures: Collection[str] = ()

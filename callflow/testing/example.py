@@ -22,7 +22,7 @@ from callflow.testing.coverage import Coverage
 from callflow.testing.evidence import Evidence
 from callflow.testing.failure import Failure, RunFailed
 from callflow.testing.judging import place_of, place_of_check
-from callflow.testing.lawbook import Bound, LawBroken, Lawful, breach
+from callflow.testing.lawbook import NEIGHBOURS, Bound, LawBroken, Lawful, breach
 from callflow.testing.outside import TURN, VIRTUAL, unsettled
 from callflow.testing.raised import told
 from callflow.testing.reading import FlowReading
@@ -191,6 +191,9 @@ class Example(RuleBasedStateMachine):
         _raise_first(self.bound.judge(rest, self.so_far.premises))
         for seen in self.played.all_seen() if checks_of(type(self), "in the end") else ():
             self._check("in the end", seen)
+        compared = self.played.compare() if NEIGHBOURS in self.bound.laws else None
+        if compared is not None:
+            _raise_first(self.bound.judge_neighbours(compared, self.so_far.premises))
 
     def _count(self, evidence: Evidence) -> None:
         coverage = self.so_far.coverage

@@ -10,7 +10,7 @@ from typing import Any
 from callflow.call.call import CallTask
 from callflow.call.journal import Kind
 from callflow.flow.state import State
-from callflow.line.steps import Freeze, Script, SendOdd, Step
+from callflow.line.steps import Freeze, Header, Script, SendOdd, Service, ServiceWay, Step, Trouble
 from callflow.line.telephone import Telephone
 from callflow.session.inputs import EndCause
 from callflow.testing.lawbook import LAWBOOK
@@ -30,6 +30,16 @@ AT_ONCE = 0.001
 def _troubles(script: Script) -> Iterator[Step]:
     yield from script.steps
     yield from (fault.step for fault in script.header.faults)
+
+
+def is_trouble(step: Step) -> bool:
+    """Say whether a step is no doing of a caller's, but trouble of the line, of Exotel or of a service."""
+    return isinstance(step, Trouble) or (isinstance(step, Service) and step.way is not ServiceWay.ANSWERS)
+
+
+def has_trouble(header: Header) -> bool:
+    """Say whether there is trouble from the beginning, or by the clock."""
+    return bool(header.breaks or header.begins or header.faults)
 
 
 def longest_way(script: Script) -> float:

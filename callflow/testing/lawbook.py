@@ -119,6 +119,10 @@ class Bound:
         """Judge an example: count in *premises* how often each law could have been broken, and list how it was."""
         return _judge(self.laws, evidence, premises)
 
+    def judge_neighbours(self, evidence: Evidence, premises: dict[str, int]) -> list[LawBroken]:
+        """Judge a call that was beside another in trouble."""
+        return _judge([law for law in self.laws if law is NEIGHBOURS], evidence, premises)
+
     def judge_stories(self, evidence: Evidence, premises: dict[str, int]) -> list[LawBroken]:
         """Judge calls that are over by what their journals say, and nothing else."""
         return _judge(self._of_stories, evidence, premises)
@@ -127,6 +131,9 @@ class Bound:
     def _of_stories(self) -> list[Lawful]:
         return [law for law in self.laws if law.rule in _OF_STORIES]
 
+
+NEIGHBOURS = LAWBOOK["neighbours"]
+"""The law that wants a second call."""
 
 _OF_STORIES = frozenset({*OF_STORIES, *(law.id for law in laws.ALL)})
 

@@ -6,6 +6,8 @@ import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from callflow.testing.beside import is_beside
+
 OWN = "callflow"
 """The library's logger."""
 
@@ -16,7 +18,7 @@ class _Keeper(logging.Handler):
     def __init__(self) -> None:
         super().__init__(logging.INFO)
         self.messages: list[str] = []
-        self.addFilter(lambda record: record.name.partition(".")[0] != OWN)
+        self.addFilter(lambda record: record.name.partition(".")[0] != OWN and not is_beside())
 
     def emit(self, record: logging.LogRecord) -> None:
         """Keep the message; what is beside it, such as the id of a call, is made by chance."""

@@ -42,7 +42,8 @@ from callflow.line.steps import (
 from callflow.testing.doubles import Doubles
 from callflow.testing.example import Example
 from callflow.testing.hunting import make_test_case
-from callflow.testing.lawbook import laws_for
+from callflow.testing.lawbook import NEIGHBOURS, laws_for
+from callflow.testing.neighbour import neighbour_for
 from callflow.testing.reading import FRAME, StateReading, read_flow
 from callflow.testing.rehearsal import Cast
 from callflow.testing.sounds import sayings
@@ -146,6 +147,7 @@ class CallMachine(Example):
             echoes=ECHOES[echoes],
             network=NETWORKS[network],
             begins=_chosen(BEGINS, number),
+            beside=neighbour_for(self.reading, order) if NEIGHBOURS in self.bound.laws else (),
         )
         self.start(header, before=self._troubled(trouble))
 

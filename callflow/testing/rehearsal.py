@@ -18,19 +18,21 @@ from attrs import define, evolve, field, frozen
 from callflow.call.call import CallTask
 from callflow.flow.flow import Flow
 from callflow.line.script import render
-from callflow.line.steps import Enter, Header, Ring, Script, Service, Step
+from callflow.line.steps import Enter, Header, Network, Ring, Script, Service, Step
 from callflow.line.telephone import Telephone
 from callflow.server.settings import Settings
 from callflow.session.timing import Timing
 from callflow.testing.chronicle import chronicle
+from callflow.testing.compared import Compared, Happened
 from callflow.testing.deeds import CallerFacts, Deeds
 from callflow.testing.doubles import Doubles, failures_of, steer
 from callflow.testing.evidence import Evidence, Papers
 from callflow.testing.failure import leaves
-from callflow.testing.judging import IN_VIRTUAL_TIME, breaks_rules, longest_way
+from callflow.testing.judging import IN_VIRTUAL_TIME, breaks_rules, has_trouble, is_trouble, longest_way
 from callflow.testing.lawbook import Lawful, breach
 from callflow.testing.laws.law import Patience
 from callflow.testing.logged import logged, logged_by_callflow
+from callflow.testing.neighbour import Neighbour, OwnServices
 from callflow.testing.outside import Watch, unsettled, watched
 from callflow.testing.recorded import recorded
 from callflow.testing.rules.rule import Limits
@@ -132,6 +134,8 @@ class Rehearsal:
     """What callflow itself has logged, where there is a secret that could stand in it."""
     _typed: set[str] = field(factory=set, init=False)
     """Names of the answers that were typed where a state asked for a secret."""
+    _neighbour: Neighbour | None = field(default=None, init=False)
+    """Who is beside."""
     _now: float = field(default=0.0, init=False)
     _stepper: Stepper = field(init=False)
     _watch: Watch = field(init=False)
@@ -154,13 +158,16 @@ class Rehearsal:
     def _set(self) -> tuple[Stage, Deeds]:
         cast, header = self.cast, self.header
         doubles = steer(cast.services)
+        others = OwnServices.beside(cast.flow, cast.services, doubles) if header.beside else None
         stage = Stage(
             cast.flow,
             Circumstances.of(header, cast.flow),
             services=tuple(doubles.values()),
             settings=cast.settings,
             timing=cast.timing,
+            beside=None if others is None else others.all,
         )
+        self._neighbour = None if others is None else Neighbour(stage, header, others)
         facts = CallerFacts(
             caller=header.caller,
             called=header.called,
@@ -177,14 +184,28 @@ class Rehearsal:
             asks: Whether Exotel asks the Passthru before the stream: what a script's ``ring`` line says.
             before: How services behave from before it.
         """
+        self._ring_beside()
         for step in before:
             self.deeds.steer(step)
+            self._see(step)
         self.steps += [*before, *([Ring()] if asks else [])]
         self.do(lambda: self.deeds.ring(asks=asks))
+
+    def _ring_beside(self) -> None:
+        """Have the call beside there before anything is drawn for the example's own, or happens to it."""
+        if self._neighbour is not None:
+            self.do(self._neighbour.ring)
+            if has_trouble(self.header):
+                self._neighbour.see_trouble()
+
+    def _see(self, step: Step) -> None:
+        if self._neighbour is not None and is_trouble(step):
+            self._neighbour.see_trouble()
 
     def take(self, step: Step) -> None:
         """Take one step. It is in the script even if it breaks something."""
         self.steps.append(step)
+        self._see(step)
         if isinstance(step, Enter) and step.answer and self._asks_for_secret:
             self._typed.add(step.answer)
         self.do(lambda: self.deeds.take(step))
@@ -224,9 +245,37 @@ class Rehearsal:
     def finish(self) -> Evidence:
         """End every call as its caller, wait until nothing may be left, and give what is known."""
         lived = self.seconds
+        if self._neighbour is not None:
+            self.do(self._neighbour.over)
         self.do(self.deeds.finish)
         self.seconds = lived
         return self._evidence()
+
+    def stay_alone(self) -> list[Happened] | None:
+        """Have nobody but who is beside call, and give what happened in that call."""
+        neighbour = self._neighbour
+        if neighbour is None:
+            return None
+        self._ring_beside()
+        self.do(neighbour.over)
+        self.do(self.deeds.finish)
+        return neighbour.trace
+
+    def compare(self) -> Evidence | None:
+        """Give what became of a call beside trouble, and what becomes of it alone, once ``finish`` is done.
+
+        The stage is closed: there is one at a time.
+
+        Returns:
+            That and nothing else; None where there was no such call, or no trouble.
+        """
+        neighbour = self._neighbour
+        if neighbour is None or not neighbour.has_seen_trouble:
+            return None
+        there = neighbour.trace
+        self.close()
+        alone = _alone(self.cast, self.header)
+        return None if there is None or alone is None else evolve(self._known, beside=Compared(there, alone))
 
     def close(self) -> None:
         """Take the stage down; without effect when it is.
@@ -345,3 +394,13 @@ class Rehearsal:
                 "script": [render(self.script())],
             },
         )
+
+
+def _alone(cast: Cast, header: Header) -> list[Happened] | None:
+    """Play the call beside without the one that it was beside; give what happened to it."""
+    header = evolve(header, lag=0.0, network=Network.SMOOTH, breaks=frozenset(), begins=None, faults=())
+    rehearsal = Rehearsal(cast, header)
+    try:
+        return rehearsal.stay_alone()
+    finally:
+        rehearsal.close()

@@ -20,7 +20,7 @@ MOST_PLAYS = 400
 LONGEST_WAIT = 600.0
 """Seconds that one step may wait which stands for several."""
 
-_CHANCES = ("order", "seed", "lag", "echoes", "network", "begins", "caller")
+_CHANCES = ("beside", "order", "seed", "lag", "echoes", "network", "begins", "caller")
 """Lines of a header that a call may be able to do without."""
 
 Breaks = Callable[[Script], bool]

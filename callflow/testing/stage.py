@@ -6,7 +6,7 @@ chance decides is decided by the ``Circumstances``, so that the same ones and th
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from random import Random
 from typing import Any
 
@@ -23,9 +23,11 @@ from callflow.line.profile import Profile
 from callflow.line.steps import Fault, Header, Network, Service
 from callflow.line.telephone import Telephone
 from callflow.line.troubles import befall
+from callflow.server.flows import Flows
 from callflow.server.serve import Server
 from callflow.server.settings import Settings
 from callflow.session.timing import Timing
+from callflow.testing.beside import is_beside
 
 FOLDED_SILENCE = 4.0
 """Seconds from one frame of silence to the next: so few that an hour of waiting costs next to nothing, and enough that
@@ -104,16 +106,40 @@ class NotingServer(Server):
     """Told of each call that begins, before anything is written of its states."""
     news: trio.Event = field(factory=trio.Event, init=False)
     """Set, and replaced, when a call has its record."""
+    beside: CallTask | None = field(default=None, init=False)
+    """The call of who is beside; it is none of the others."""
 
     def _begun(self, task: CallTask) -> None:
-        self.calls.append(task)
-        self.begins(task)
+        if is_beside():
+            self.beside = task
+        else:
+            self.calls.append(task)
+            self.begins(task)
         super()._begun(task)
 
     def _recorded(self, record: CallRecord) -> None:
         super()._recorded(record)
         self.news.set()
         self.news = trio.Event()
+
+
+@frozen
+class _Apart:
+    """Provides one flow, which has other services for who is beside."""
+
+    flows: Flows
+    beside: Flows
+
+    @property
+    def names(self) -> Sequence[str]:
+        return self.flows.names
+
+    def flow(self, name: str) -> Flow[Any] | None:
+        return (self.beside if is_beside() else self.flows).flow(name)
+
+    def load(self) -> None:
+        self.flows.load()
+        self.beside.load()
 
 
 @define(eq=False)
@@ -126,6 +152,7 @@ class Stage:
         services: Stand before the flow's own of the same types: doubles.
         settings: The server's.
         timing: Its waits; a test may scale them.
+        beside: The services for who is beside; None where nobody is.
     """
 
     flow: Flow[Any]
@@ -133,6 +160,7 @@ class Stage:
     services: Sequence[object] = ()
     settings: Settings = field(factory=Settings)
     timing: Timing | None = None
+    beside: Sequence[object] | None = None
     server: NotingServer = field(init=False)
     network: MemoryNetwork = field(init=False)
     steer: Callable[[Service], None] = field(default=lambda step: None, init=False)
@@ -144,9 +172,12 @@ class Stage:
     def __attrs_post_init__(self) -> None:
         self._chance = Random(self.circumstances.seed)
         self._befalls = self.circumstances.faults
-        flow = self.flow.providing(*self.services)
-        self.server = NotingServer(flow, self.settings, self.timing, self._draw())
+        self.server = NotingServer(self._served(), self.settings, self.timing, self._draw())
         self.network = MemoryNetwork(self.circumstances.conditions, self._draw())
+
+    def _served(self) -> Flow[Any] | _Apart:
+        flow = self.flow.providing(*self.services)
+        return flow if self.beside is None else _Apart(Flows.of(flow), Flows.of(self.flow.providing(*self.beside)))
 
     def _draw(self) -> Random:
         return Random(self._chance.getrandbits(64))
@@ -197,10 +228,51 @@ class Stage:
             await phone.ended.wait()
             nursery.cancel_scope.cancel()
 
+    async def ring_beside(self, header: Header, lives: Callable[[Telephone], Awaitable[None]], **who: Any) -> Telephone:
+        """Place the call of who is beside: by a line as the others have it, but a good one, which nothing befalls.
+
+        Args:
+            header: Of the script.
+            lives: Does everything that this caller does, and hangs up.
+            who: As for ``ring``.
+
+        Raises:
+            NotAnswered: The server refuses it.
+
+        Cancellation:
+            The call is dropped.
+        """
+        assert self._nursery is not None, "open the stage first"
+        kind = Header(rate=header.rate, coding=header.coding, one_way=header.one_way)
+        profile = _folded(kind.profile, self.flow)
+        conditions, self.network.conditions = self.network.conditions, Conditions()
+        try:
+            phone: Telephone = await self._nursery.start(self._hold_beside, profile, lives, who)
+        finally:
+            self.network.conditions = conditions
+        return phone
+
+    async def _hold_beside(
+        self,
+        profile: Profile,
+        lives: Callable[[Telephone], Awaitable[None]],
+        who: dict[str, Any],
+        *,
+        task_status: trio.TaskStatus[Telephone],
+    ) -> None:
+        async with place_call(self.network.dial, profile=profile, random=self._draw(), **who) as phone:
+            task_status.started(phone)
+            await lives(phone)
+
     @property
     def calls(self) -> Sequence[CallTask]:
-        """Every call that reached ``start``, oldest first."""
+        """Every call that reached ``start``, oldest first, without that of who is beside."""
         return self.server.calls
+
+    @property
+    def beside_call(self) -> CallTask | None:
+        """The call of who is beside."""
+        return self.server.beside
 
     @property
     def records(self) -> Sequence[CallRecord]:
@@ -214,7 +286,8 @@ class Stage:
             By kind, without those of which there are none.
         """
         assert self._nursery is not None, "open the stage first"
-        drivers = [call.driver for call in self.calls]
+        calls = [*self.calls, *([] if self.beside_call is None else [self.beside_call])]
+        drivers = [call.driver for call in calls]
         there = {
             "tasks": len(self._nursery.child_tasks),
             "live calls": len(self.server.registry.live),
@@ -223,6 +296,6 @@ class Stage:
             "timers": sum(len(driver.deadlines.names) for driver in drivers),
             "taps": sum(len(driver.taps.all) for driver in drivers),
             "playbacks": sum(len(driver.ledger.entries) for driver in drivers),
-            "calls without a record": sum(call.record is None for call in self.calls),
+            "calls without a record": sum(call.record is None for call in calls),
         }
         return {kind: count for kind, count in there.items() if count}

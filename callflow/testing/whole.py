@@ -240,6 +240,16 @@ def no_secrets(evidence: Evidence) -> Iterator[Case]:
             yield Case(0.0, f"${name} stands in the {kind}" if any(map(whole.search, texts)) else "")
 
 
+# Two calls.
+
+
+def neighbours(evidence: Evidence) -> Iterator[Case]:
+    """Trouble in one call changes nothing in another: what it is sent and when, and what its flow does."""
+    if evidence.beside is not None:
+        at, words = evidence.beside.difference or (0.0, "")
+        yield Case(at, words)
+
+
 @frozen
 class Whole:
     """One law of whole examples; its name is its judge's, its sentence the docstring."""
@@ -264,6 +274,7 @@ WHOLE = (
     Whole("K11", resume_keeps_data, "Held when a line is lost and found"),
     Whole("K12", mailbox_bounded, "the most that was in mailboxes and rings"),
     Whole("K13", no_secrets, "what was written where a state asked for a secret and a named answer was typed"),
+    Whole("K14", neighbours, "a quiet call beside one that has trouble, and the same call alone"),
 )
 """The laws, in order."""
 

@@ -46,6 +46,7 @@ from callflow.session.inputs import (
 from callflow.session.machine import Session
 from callflow.session.playout import Entry
 from callflow.session.table import In, S, kind_of
+from callflow.testing.beside import is_beside
 from callflow.testing.laws import Story
 from callflow.testing.wirelog import (
     LIVE,
@@ -89,7 +90,7 @@ class Witness:
     def __init__(self) -> None:
         self.log = WireLog()
         self.stories: list[Story] = []
-        """The stories of calls that reached ``start``."""
+        """The stories of calls that reached ``start``; that of who is beside is not among them."""
         self.errors: list[BaseException] = []
         """What the flow's code raised, oldest first."""
         self._looked_up: list[tuple[S, In]] = []
@@ -301,7 +302,7 @@ class Witness:
             self.note(TasksLeft(tasks_of(task.call_id)), self._of[driver])
             for conn in self._had[driver] if task.flow.one_way else []:
                 self.note(OneWay(), conn)
-            if task.start is not None:
+            if task.start is not None and not is_beside():
                 links = [log for log in self.logs if log.entries[0].conn in self._had[driver]]
                 entries = list(driver.journal.entries)
                 self.stories.append(Story(entries=entries, flow=task.flow, wire=links))
@@ -312,7 +313,7 @@ class Witness:
         return report
 
     def fail(self, original: Any, mishaps: Mishaps, wrong: Failed, *args: Any, **kwargs: Any) -> None:
-        if wrong.__cause__ is not None:
+        if wrong.__cause__ is not None and not is_beside():
             self.errors.append(wrong.__cause__)
         original(mishaps, wrong, *args, **kwargs)
 

@@ -42,7 +42,7 @@ PROMISES = {
     "No timer of a state that was left": "timers-at-their-moment late-results-are-dropped",
     "An end in bounded time": "every-call-ends nothing-left closed-in-order",
     "Nothing is left of a call that is over": "no-orphans nothing-left",
-    "One call's trouble is its own": "calls-told-apart nothing-fails-inside",
+    "One call's trouble is its own": "neighbours calls-told-apart nothing-fails-inside",
     "A line that comes back finds what it left": "resume-keeps-data frozen-while-detached",
     "Mailboxes are bounded": "mailbox-bounded every-key-once-and-in-order",
     "Secrets stay secret": "no-secrets",

@@ -44,6 +44,9 @@ def judge(cast: Cast, script: Script, premises: dict[str, int] | None = None) ->
             if not isinstance(step, Ring):
                 rehearsal.take(step)
         evidence = rehearsal.finish()
+        compared = rehearsal.compare()
     finally:
         rehearsal.close()
-    return laws_for(cast.flow).judge(evidence, {} if premises is None else premises)
+    laws, premises = laws_for(cast.flow), {} if premises is None else premises
+    both = laws.judge(evidence, premises)
+    return both if compared is None else [*both, *laws.judge_neighbours(compared, premises)]

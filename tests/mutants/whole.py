@@ -15,6 +15,7 @@ from callflow.flow.collect import CollectDigits
 from callflow.flow.conduct import Finish
 from callflow.server.calls import Calls
 from callflow.server.door import Door
+from callflow.session.inputs import EndCause
 from callflow.session.machine import Session
 from tests.mutants.mutant import Mutant
 
@@ -148,5 +149,15 @@ MUTANTS = (
         brings=(log_entry,),
         flow="bank",
         call=PIN,
+    ),
+    Mutant(
+        law="neighbours",
+        words="ends every call when one is over",
+        of=Calls.over,
+        old="self._changed()",
+        new="[other.hang_up(EndCause.DRAIN, 1012) for other in self.live]; self._changed()",
+        brings=(EndCause,),
+        flow="bank",
+        call="beside 2.003s keys 1 / beside 9.003s hangup / wait 1s / drop / wait 1s / reconnect / wait 1s / hangup",
     ),
 )
