@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import zlib
-from collections.abc import Iterator, Sequence
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 
-from attrs import frozen
+from attrs import asdict, frozen
 
 from callflow.call.call import CallTask
 from callflow.line.telephone import Telephone
 from callflow.wire.messages import Clear, Mark, Media
 
 
-@frozen(order=True)
+@frozen
 class Happened:
     """One thing that happened to a call."""
 
@@ -30,28 +31,28 @@ class Compared:
 
     @property
     def difference(self) -> tuple[float, str] | None:
-        """Say what is different first, and when."""
-        for there, alone in zip(self.there, self.alone, strict=False):
-            if there != alone:
-                return _told(there, alone)
-        if len(self.there) == len(self.alone):
+        """Say when something is different first, and what. What happens in one instant has no order."""
+        there, alone = Counter(self.there), Counter(self.alone)
+        differ = [*(there - alone), *(alone - there)]
+        if not differ:
             return None
-        both = min(len(self.there), len(self.alone))
-        return _told(next(iter(self.there[both:]), None), next(iter(self.alone[both:]), None))
+        at = min(each.at for each in differ)
+        told = {"beside a call in trouble": there - alone, "alone": alone - there}
+        return at, "; ".join(f"only {when}: {words}" for when, more in told.items() for words in _first(more, at))
 
 
-def _told(there: Happened | None, alone: Happened | None) -> tuple[float, str]:
-    moment = min(each.at for each in (there, alone) if each is not None)
-    return moment, f"beside a call in trouble: {_named(there)}; alone: {_named(alone)}"
-
-
-def _named(happened: Happened | None) -> str:
-    return "nothing more" if happened is None else f"{happened.what} at {happened.at:.2f} s"
+def _first(more: Counter[Happened], at: float) -> list[str]:
+    return [each.what for each in more if each.at == at][:1]
 
 
 def trace_of(phone: Telephone, task: CallTask | None) -> list[Happened]:
-    """Give what happened, in order; what is of one instant in the order of its words."""
-    return sorted([*_sent(phone), *([] if task is None else _lived(task))])
+    """Give what happened to a call that is over: in its flow, on its line, and what its record says."""
+    return [*([] if task is None else _lived(task)), *_sent(phone), *([] if task is None else _recorded(task))]
+
+
+def _lived(task: CallTask) -> Iterator[Happened]:
+    for entry in task.driver.journal.entries:
+        yield Happened(round(entry.at, 3), " ".join([entry.kind.value, entry.what, *_pairs(entry.details)]))
 
 
 def _sent(phone: Telephone) -> Iterator[Happened]:
@@ -59,21 +60,22 @@ def _sent(phone: Telephone) -> Iterator[Happened]:
         if entry.side == "out":
             match entry.message:
                 case Media(payload=payload):
-                    words = f"{len(payload)} bytes of audio ({zlib.crc32(payload):08x})"
+                    words = f"{len(payload)} bytes of audio sent, {zlib.crc32(payload):08x}"
                 case Mark(name=name):
-                    words = f"mark {name}"
+                    words = f"mark {name} sent"
                 case Clear():
-                    words = "clear"
+                    words = "clear sent"
                 case _:
-                    words = repr(entry.text)
+                    words = f"sent {entry.text!r}"
             yield Happened(round(entry.at, 3), words)
     record = phone.record()
-    yield Happened(round(record.duration, 3), f"the line ended by {record.ended_by}, {phone.close_code}")
+    yield Happened(round(record.duration, 3), f"line ended by {record.ended_by} with {phone.close_code}")
 
 
-def _lived(task: CallTask) -> Iterator[Happened]:
-    for entry in task.driver.journal.entries:
-        details = " ".join(f"{name}={value}" for name, value in entry.details.items())
-        yield Happened(round(entry.at, 3), f"{entry.kind.value} {entry.what} {details}".rstrip())
+def _recorded(task: CallTask) -> Iterator[Happened]:
     if task.record is not None:
-        yield Happened(task.record.seconds, repr(task.record))
+        yield Happened(task.record.seconds, " ".join(["record", *_pairs(asdict(task.record))]))
+
+
+def _pairs(details: Mapping[str, object]) -> Iterator[str]:
+    return (f"{name}={value}" for name, value in details.items())

@@ -57,6 +57,9 @@ def no_collection() -> Iterator[None]:
             gc.enable()
 
 
+ORDERS_TRIED = 8
+"""Task orders in which a call has to be the same by itself, before it may be said that another call changed it."""
+
 COLLECT_EVERY = 10
 """Examples of a run."""
 
@@ -245,21 +248,20 @@ class Rehearsal:
     def finish(self) -> Evidence:
         """End every call as its caller, wait until nothing may be left, and give what is known."""
         lived = self.seconds
-        if self._neighbour is not None:
-            self.do(self._neighbour.over)
-        self.do(self.deeds.finish)
+        self._finish()
         self.seconds = lived
         return self._evidence()
 
-    def stay_alone(self) -> list[Happened] | None:
-        """Have nobody but who is beside call, and give what happened in that call."""
-        neighbour = self._neighbour
-        if neighbour is None:
-            return None
-        self._ring_beside()
-        self.do(neighbour.over)
+    def _finish(self) -> None:
+        if self._neighbour is not None:
+            self.do(self._neighbour.over)
         self.do(self.deeds.finish)
-        return neighbour.trace
+
+    def stay_alone(self) -> list[Happened]:
+        """Have nobody but who is beside call, and give what happened in that call; nothing if there was none."""
+        self._ring_beside()
+        self._finish()
+        return (self._neighbour and self._neighbour.trace) or []
 
     def compare(self) -> Evidence | None:
         """Give what became of a call beside trouble, and what becomes of it alone, once ``finish`` is done.
@@ -267,15 +269,23 @@ class Rehearsal:
         The stage is closed: there is one at a time.
 
         Returns:
-            That and nothing else; None where there was no such call, or no trouble.
+            That and nothing else; None where there was no such call or no trouble, or where the call goes one way or
+            another by itself.
         """
         neighbour = self._neighbour
-        if neighbour is None or not neighbour.has_seen_trouble:
+        there = neighbour.trace if neighbour is not None and neighbour.has_seen_trouble else None
+        if there is None:
             return None
-        there = neighbour.trace
         self.close()
-        alone = _alone(self.cast, self.header)
-        return None if there is None or alone is None else evolve(self._known, beside=Compared(there, alone))
+        compared = Compared(there, _alone(self.cast, self.header))
+        if compared.difference and self._goes_by_order(compared.alone):
+            return None
+        return evolve(self._known, beside=compared)
+
+    def _goes_by_order(self, alone: Sequence[Happened]) -> bool:
+        """Say whether what is different may be so by the order of tasks: more tasks are shuffled in another way."""
+        headers = (evolve(self.header, order=order) for order in range(ORDERS_TRIED))
+        return any(Compared(alone, _alone(self.cast, header)).difference for header in headers)
 
     def close(self) -> None:
         """Take the stage down; without effect when it is.
@@ -396,7 +406,7 @@ class Rehearsal:
         )
 
 
-def _alone(cast: Cast, header: Header) -> list[Happened] | None:
+def _alone(cast: Cast, header: Header) -> list[Happened]:
     """Play the call beside without the one that it was beside; give what happened to it."""
     header = evolve(header, lag=0.0, network=Network.SMOOTH, breaks=frozenset(), begins=None, faults=())
     rehearsal = Rehearsal(cast, header)
