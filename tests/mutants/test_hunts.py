@@ -11,7 +11,9 @@ from hypothesis import settings
 from callflow import Call, Flow, Hangup, State
 from callflow.call.driver import Driver
 from callflow.call.writer import Writer
+from callflow.server.calls import Calls
 from callflow.server.door import Door
+from callflow.session.inputs import EndCause
 from callflow.testing.failure import CallFailed
 from callflow.testing.hunting import hunt, usual_settings
 from callflow.testing.machine import CallMachine
@@ -52,6 +54,16 @@ SHUT = Mutant(
 )
 
 
+OVER = Mutant(
+    law="neighbours",
+    words="ends every call when one is over",
+    of=Calls.over,
+    old="self._changed()",
+    new="[other.hang_up(EndCause.DRAIN, 1012) for other in self.live]; self._changed()",
+    brings=(EndCause,),
+)
+
+
 class EchoLine(CallMachine, flow=echo): ...
 
 
@@ -75,6 +87,10 @@ def test_frames_of_an_old_line_on_a_new_one_are_found() -> None:
 
 def test_audio_of_what_was_cut_is_found() -> None:
     assert found_by(BankLine, GENERATION) == GENERATION.law
+
+
+def test_trouble_that_ends_other_calls_is_found() -> None:
+    assert found_by(BankLine, OVER) == OVER.law
 
 
 class Hold(State[None], timeout=2.0):
