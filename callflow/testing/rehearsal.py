@@ -202,7 +202,7 @@ class Rehearsal:
                 self._neighbour.see_trouble()
 
     def _see(self, step: Step) -> None:
-        if self._neighbour is not None and is_trouble(step):
+        if self._neighbour is not None and (is_trouble(step) or self.witness.errors):
             self._neighbour.see_trouble()
 
     def take(self, step: Step) -> None:
