@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from pathlib import Path
 
 import pytest
@@ -188,6 +189,7 @@ class Desk:
 
 class Asks(State[None], timeout=30.0):
     async def run(self, call: C) -> Bye:
+        logging.getLogger("asks").info("asked")
         await trio.sleep(3.0 * await call.get(Desk).serve(call.call_id))
         return Bye()
 
@@ -241,7 +243,7 @@ class Noted(CallMachine, flow=asks, services={"desk": Desk}):
     @in_the_end
     def there_is_one_call(self, seen: Seen[None]) -> None:
         assert seen.call.start is not None
-        assert seen.call.start.caller != NUMBER
+        assert (seen.call.start.caller != NUMBER, list(seen.log)) == (True, ["asked"])
 
 
 def test_it_is_in_nothing_that_is_told_of_the_call() -> None:
