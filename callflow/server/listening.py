@@ -164,6 +164,11 @@ class Listening:
         while True:
             try:
                 stream = await listener.accept()
+            except trio.ClosedResourceError:
+                # ``leave`` closed it in the instant in which somebody came, too late to cancel us; it took them.
+                if not self._loops.cancel_called:
+                    raise
+                return
             except OSError as failed:
                 if failed.errno not in _EXHAUSTED:
                     raise

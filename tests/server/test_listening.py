@@ -226,6 +226,39 @@ async def test_who_waits_when_the_port_is_left_is_taken_and_nobody_later(caplog:
     assert (there, len(came), present.count) == (5, 5, 0)
 
 
+class Knock:
+    """A socket on which somebody comes when we say so. Woken, it looks whether it is still open, as a real one does."""
+
+    def __init__(self) -> None:
+        self.socket = trio.socket.from_stdlib_socket(socket.create_server((HOST, 0)))
+        self.somebody = trio.Event()
+
+    async def accept(self) -> trio.SocketStream:
+        await self.somebody.wait()
+        raise trio.ClosedResourceError if self.socket.fileno() < 0 else AssertionError("left, and not closed")
+
+
+async def test_a_port_is_left_in_the_very_instant_in_which_somebody_comes() -> None:
+    door: Any = Knock()
+    ours = Listening([door], trio.sleep_forever, present := Present())  # type: ignore[arg-type]  # not called
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(ours.run, nursery)
+        await wait_all_tasks_blocked()
+        door.somebody.set()  # who accepts is woken, and not to be cancelled any more
+        ours.leave()
+
+    assert (present.count, door.socket.fileno()) == (0, -1)
+
+
+async def test_a_socket_that_others_have_closed_is_not_hidden() -> None:
+    door: Any = Knock()
+    door.socket.close()
+    door.somebody.set()
+    with pytest.RaisesGroup(trio.ClosedResourceError, flatten_subgroups=True):
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(Listening([door], trio.sleep_forever, Present()).run, nursery)  # type: ignore[arg-type]  # not called
+
+
 async def test_a_port_that_was_not_listened_on_is_not_left() -> None:
     [listener] = await open_listeners(HOST, 0)
     async with listener:
