@@ -101,6 +101,8 @@ class _Way:
 
     def _arrived(self, limit: int, now: float) -> bytes:
         """Cut what has arrived off the parcels: all of it up to *limit*, or a drawn part."""
+        if len(self._parcels) == 1 and not self._conditions.split and len(self._parcels[0][1]) <= limit:
+            return self._parcels.popleft()[1] if self._parcels[0][0] <= now else b""  # nearly always
         pieces = []
         room = limit
         while room and self._parcels and self._parcels[0][0] <= now:
