@@ -204,8 +204,7 @@ class Playout:
     def next_echo_at(self) -> float:
         """Say when the next mark is due; infinity while none waits, the past if one is due that nobody was told of."""
         due = self._marks[0].due_at if self._marks else math.inf
-        told = (fact.at for fact in self._facts if isinstance(fact, MarkDue)) if self._facts else ()
-        return min(due, next(iter(told), math.inf))
+        return min((fact.at for fact in self._facts if isinstance(fact, MarkDue)), default=due) if self._facts else due
 
     def speaking(self, at: float) -> bool:
         """Say whether audio plays at *at*, a moment not later than the last one given."""

@@ -448,11 +448,9 @@ class Telephone:
             self._outbox.extend(self._sender.media(self._voice.next_frame(), frame_at - self._began_at))
 
     async def _flush(self) -> None:
-        link = self._link
-        while self._outbox and not link.socket.deaf:
-            if not await link.socket.send(self._outbox[0]):
-                if link is self._link:  # else it has come back on another one meanwhile
-                    self._outbox.clear()  # the listening task sees the end as well, and ends the call
+        while self._outbox and not self._link.socket.deaf:
+            if not await self._link.socket.send(self._outbox[0]):
+                self._outbox.clear()  # the listening task sees the end as well, and ends the call
                 return
             if self._outbox:  # else the line was lost meanwhile
                 self._note("in", self._outbox.popleft())

@@ -271,11 +271,14 @@ class WebSocket:
         with trio.CancelScope() as wait:
             self._waits_to_send.add(wait)
             try:
-                await self._thaw()
-                async with self._turn:
-                    while rest:
-                        await self.port.wait_writable()
-                        rest = rest[self.port.try_send(rest) :]
+                await self._put_in_turn(rest)
             finally:
                 self._waits_to_send.discard(wait)
-        return not rest
+        return not wait.cancelled_caught
+
+    async def _put_in_turn(self, rest: bytes) -> None:
+        await self._thaw()
+        async with self._turn:
+            while rest:
+                await self.port.wait_writable()
+                rest = rest[self.port.try_send(rest) :]

@@ -11,10 +11,10 @@ import signal
 import sys
 import time
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from types import FrameType, FunctionType
+from types import FrameType
 from typing import Any
 
 import trio
@@ -75,20 +75,23 @@ class Bank(
 ): ...
 
 
-def _nothing(machine: RuleBasedStateMachine, **drawn: object) -> None:
-    """Play nothing."""
-
-
 def emptied(machine: type[RuleBasedStateMachine]) -> type[RuleBasedStateMachine]:
     """Make a machine that draws the same as another one, and does nothing with it."""
     markers: Mapping[str, Any] = {RULE_MARKER: rule, INITIALIZE_RULE_MARKER: initialize}
-    members: dict[str, object] = {}
-    for name, member in vars(machine).items():
-        for marker, again in markers.items():
-            if (found := getattr(member, marker, None)) is not None:
-                body = FunctionType(_nothing.__code__, globals(), name)
-                members[name] = again(**found.arguments)(body)
-    return type("Emptied", (RuleBasedStateMachine,), members)
+    drawn = {
+        name: again(**found.arguments)(_nothing())
+        for name, member in vars(machine).items()
+        for marker, again in markers.items()
+        if (found := getattr(member, marker, None)) is not None
+    }
+    return type("Emptied", (RuleBasedStateMachine,), drawn)
+
+
+def _nothing() -> Callable[..., None]:
+    def one(machine: RuleBasedStateMachine, **drawn: object) -> None:
+        """Play nothing; a rule is made of a function of its own."""
+
+    return one
 
 
 SameDraws = emptied(CallMachine)
@@ -137,7 +140,7 @@ class Rate:
         yield f"with the same draws   {self.asked / self.same_draws:8.1f}"
         yield f"the bank's machine    {self.asked / self.machine:8.1f}"
         yield f"ratio                 {self.alone / self.machine:8.3f}"
-        yield f"with the same draws   {self.same_draws / self.machine:8.3f}"
+        yield f"ratio to those draws  {self.same_draws / self.machine:8.3f}"
         yield f"steps an example      {self.steps / self.played:8.1f}"
         yield f"virtual seconds       {self.seconds / self.played:8.1f} an example"
         yield f"virtual seconds       {self.seconds / self.machine:8.1f} a CPU second"

@@ -234,6 +234,20 @@ async def test_a_line_that_is_taken_over_falls_silent_and_stays_open(autojump_cl
     assert (open_lines, len(starts)) == ((2, False), 2)
 
 
+async def test_what_waits_to_be_sent_on_a_line_that_stands_still_does_not_hold_up_the_next_one(
+    autojump_clock: MockClock,
+) -> None:
+    async with ringing() as (phone, bot):
+        await phone.wait(0.5)
+        phone.freeze(60.0)
+        await phone.wait(0.5)  # frames of the caller's audio are due meanwhile
+        await phone.take_over()
+        await phone.wait(0.5)
+        came = [round(at - phone.answered_at, 2) for at, message in bot.read if isinstance(message, Start)]
+
+    assert came == [0.0, 1.0]
+
+
 async def test_who_hangs_up_on_a_lost_line_has_hung_up(autojump_clock: MockClock) -> None:
     async with ringing() as (phone, _):
         await phone.wait(0.5)

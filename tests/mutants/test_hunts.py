@@ -11,13 +11,12 @@ from hypothesis import settings
 from callflow import Call, Flow, Hangup, State
 from callflow.call.driver import Driver
 from callflow.call.writer import Writer
-from callflow.server.calls import Calls
 from callflow.server.door import Door
-from callflow.session.inputs import EndCause
 from callflow.testing.failure import CallFailed
 from callflow.testing.hunting import hunt, usual_settings
 from callflow.testing.machine import CallMachine
 from examples.echo import echo
+from tests.mutants import whole
 from tests.mutants.mutant import Mutant, planted
 from tests.properties.flows import write_prompts
 from tests.testing.test_machine import BankLine
@@ -54,14 +53,7 @@ SHUT = Mutant(
 )
 
 
-OVER = Mutant(
-    law="neighbours",
-    words="ends every call when one is over",
-    of=Calls.over,
-    old="self._changed()",
-    new="[other.hang_up(EndCause.DRAIN, 1012) for other in self.live]; self._changed()",
-    brings=(EndCause,),
-)
+OVER = next(mutant for mutant in whole.MUTANTS if mutant.law == "neighbours")
 
 
 class EchoLine(CallMachine, flow=echo): ...

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 import trio
-from attrs import Factory, define
+from attrs import define
 from hypothesis import settings
 from hypothesis.stateful import run_state_machine_as_test
 
@@ -177,20 +177,23 @@ def test_a_call_that_goes_by_the_order_of_tasks_is_no_case() -> None:
 
 @define
 class Desk:
-    """A service that counts."""
+    """A service at which one call notices another: it tells how many are there."""
 
-    served: list[str] = Factory(list)
+    there: int = 0
 
-    async def serve(self, call_id: str) -> int:
-        await trio.lowlevel.checkpoint()
-        self.served.append(call_id)
-        return len(self.served)
+    async def serve(self) -> int:
+        self.there += 1
+        try:
+            await trio.sleep(2.0)
+            return self.there
+        finally:
+            self.there -= 1
 
 
 class Asks(State[None], timeout=30.0):
     async def run(self, call: C) -> Bye:
         logging.getLogger("asks").info("asked")
-        await trio.sleep(3.0 * await call.get(Desk).serve(call.call_id))
+        await trio.sleep(await call.get(Desk).serve())
         return Bye()
 
     def on_timeout(self, call: C) -> Bye:
