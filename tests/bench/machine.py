@@ -79,7 +79,7 @@ def emptied(machine: type[RuleBasedStateMachine]) -> type[RuleBasedStateMachine]
     """Make a machine that draws the same as another one, and does nothing with it."""
     markers: Mapping[str, Any] = {RULE_MARKER: rule, INITIALIZE_RULE_MARKER: initialize}
     drawn = {
-        name: again(**found.arguments)(_nothing())
+        name: again(**found.arguments)(_nothing(name))
         for name, member in vars(machine).items()
         for marker, again in markers.items()
         if (found := getattr(member, marker, None)) is not None
@@ -87,10 +87,13 @@ def emptied(machine: type[RuleBasedStateMachine]) -> type[RuleBasedStateMachine]
     return type("Emptied", (RuleBasedStateMachine,), drawn)
 
 
-def _nothing() -> Callable[..., None]:
-    def one(machine: RuleBasedStateMachine, **drawn: object) -> None:
-        """Play nothing; a rule is made of a function of its own."""
+def _nothing(name: str) -> Callable[..., None]:
+    """Make a rule's function; Hypothesis tells rules apart, and what it draws of each, by their names."""
 
+    def one(machine: RuleBasedStateMachine, **drawn: object) -> None:
+        """Play nothing."""
+
+    one.__name__ = name
     return one
 
 
