@@ -67,7 +67,7 @@ from callflow.testing.doubles import by_name, steer
 from callflow.testing.failure import CallFailed
 from callflow.testing.performance import Performance
 from callflow.testing.plan import Plan
-from callflow.testing.seeding import task_order
+from callflow.testing.seeding import order_for, task_order
 from callflow.testing.sounds import murmur
 from callflow.testing.stage import Circumstances, Stage
 from callflow.wire.messages import KEYS
@@ -107,7 +107,8 @@ async def caller(  # noqa: PLR0913 - what a call has, all of it by keyword and w
         parameters: Custom parameters of the stream.
         services: Doubles; they stand before the flow's own services of the same types.
         answers: Secrets by name: ``c.type("$pin")`` types one, and no script and no failure shows it.
-        seed: Of ids, of the flow's ``call.random``, and of the order of tasks that are ready at once.
+        seed: Of ids, of the flow's ``call.random``, and of the order of tasks that are ready at once; where schedules
+            are tried, each is the order instead.
         lag: Seconds that a message takes, each way.
         echoes: When marks that a ``clear`` overtook come back; Exotel does not say.
         network: How the network hands bytes on.
@@ -129,12 +130,13 @@ async def caller(  # noqa: PLR0913 - what a call has, all of it by keyword and w
         The call is dropped.
     """
     _check_clock()
+    order = order_for(seed)
     header = Header(
         caller=number,
         called=called,
         parameters=dict(parameters or {}),
         seed=seed or None,  # a script that says nothing means 0
-        order=seed or None,
+        order=order or None,
         lag=lag,
         echoes=echoes,
         network=network,
@@ -146,7 +148,7 @@ async def caller(  # noqa: PLR0913 - what a call has, all of it by keyword and w
     header = plan.of(header)
     doubles = steer(by_name(services)) if plan.steers else {}
     stage = Stage(flow, Circumstances.of(header, flow), tuple(doubles.values()) or services, settings or Settings())
-    with task_order(seed), alone():
+    with task_order(order), alone():
         async with trio.open_nursery() as nursery:
             await stage.open(nursery)
             performance = Performance(

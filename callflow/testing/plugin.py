@@ -23,7 +23,7 @@ from callflow.testing.clock import VirtualClock
 from callflow.testing.failure import CallFailed, Failure, RunFailed, failures_in
 from callflow.testing.lawbook import table
 from callflow.testing.replaying import Verdict, replay
-from callflow.testing.seeding import task_order
+from callflow.testing.seeding import trying
 from pytest_callflow import (
     COVERAGE,
     LAWS,
@@ -187,7 +187,7 @@ def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> Generator[None, object, o
     order = None if made is None else made.params.get(ORDER)
     if not isinstance(order, int):
         return (yield)
-    with task_order(order):
+    with trying(order):
         return (yield)
 
 

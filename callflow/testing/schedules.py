@@ -12,7 +12,7 @@ import trio
 
 from callflow.errors import CallflowError
 from callflow.testing.clock import VirtualClock
-from callflow.testing.seeding import task_order
+from callflow.testing.seeding import trying
 
 
 class FailsInOrder(CallflowError, AssertionError):
@@ -45,7 +45,7 @@ def under_orders(test: Callable[[], Awaitable[object]], count: int, *, first: in
     if count < 1:
         raise ValueError(f"count={count!r} tries nothing; make it 1 or more")
     for order in range(first, first + count):
-        with task_order(order):
+        with trying(order):
             end = outcome.capture(_run, test)
         if isinstance(end, outcome.Error):
             if not isinstance(end.error, Exception):

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sized
 from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Any
 
 import trio._core._run as scheduler
@@ -35,6 +36,30 @@ def waiting_for_quiet() -> Sized:
             f"this version of Trio has no {QUIET}: virtual time would pass while somebody waits for quiet"
         )
     return waiting
+
+
+_TRIED: ContextVar[int | None] = ContextVar("tried", default=None)
+
+
+@contextmanager
+def trying(order: int) -> Iterator[None]:
+    """As ``task_order``, for all that runs inside: a call of the block takes this order, and none of its own.
+
+    Raises:
+        RuntimeError: As ``task_order``.
+    """
+    before = _TRIED.set(order)
+    try:
+        with task_order(order):
+            yield
+    finally:
+        _TRIED.reset(before)
+
+
+def order_for(seed: int) -> int:
+    """Give the order of a call with this seed: the one that is being tried, if one is, or else the seed itself."""
+    tried = _TRIED.get()
+    return seed if tried is None else tried
 
 
 @contextmanager

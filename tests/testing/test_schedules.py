@@ -5,6 +5,9 @@ from __future__ import annotations
 import pytest
 import trio
 
+from callflow import Call, Flow, Hangup, State
+from callflow.testing import caller
+from callflow.testing.failure import failures_in
 from callflow.testing.schedules import FailsInOrder, under_orders
 from callflow.testing.seeding import task_order
 
@@ -108,3 +111,34 @@ async def _who_is_first() -> int:
 def test_no_order_is_no_test() -> None:
     with pytest.raises(ValueError, match="tries nothing"):
         under_orders(no_race, 0)
+
+
+class Wait(State[None], timeout=60.0):
+    def on_timeout(self, call: Call[None]) -> Bye:
+        return Bye()
+
+
+class Bye(Hangup[None]): ...
+
+
+def test_a_race_in_the_middle_of_a_call_is_found() -> None:
+    async def calls() -> None:
+        async with caller(Flow("line", start=Wait)) as c:
+            await race()
+            await c.hangs_up()
+
+    with pytest.raises(FailsInOrder, match="came last"):
+        under_orders(calls, ORDERS)
+
+
+def test_a_call_that_fails_is_kept_with_the_order_that_was_tried() -> None:
+    async def is_not_awaited() -> None:
+        async with caller(Flow("line", start=Wait)):
+            pass
+
+    with pytest.raises(FailsInOrder) as failed:
+        under_orders(is_not_awaited, 1, first=7)
+
+    [failure] = failures_in(failed.value.__cause__ or failed.value) or []
+    assert failure.script is not None
+    assert failure.script.header.order == 7
